@@ -1,7 +1,7 @@
 """What a metric is: a name, the columns it writes, and the function that computes them.
 
-A metric is one file (or one function in a file that knows the subject) plus one line in `metrics/__init__.py`.
-The column reference in the documentation is generated from what is written here.
+A metric is one file (or one function in a file that knows the subject) plus one line in
+`metrics/__init__.py`. The column reference in the documentation is generated from what is written here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Column:
     Attributes:
         name: The column's name in the table.
         type: Arrow type as text: `bool`, `int32`, `int64`, `float32`, `float64`, `string`,
-            `list<int32>`, `list<float32>`.
+            `list<bool>`, `list<int32>`, `list<float32>`.
         description: One sentence, what the number says.
         unit: For example `nats`, `nats per token`, `tokens`, `tries`, `percent`, `share`, `bits per token`.
         range: The values it can take, for example `[0, 1]`.
@@ -47,8 +47,9 @@ class Metric:
     Attributes:
         name: The field's name for it.
         columns: What `compute` returns, in order.
-        compute: Takes a batch of N rows, returns one array of length N per column, by name. A masked or missing
-            value is NaN in a float column; integer columns that may be missing return a numpy masked array.
+        compute: Takes a batch of N rows, returns one array of length N per column, by name. A masked or
+            missing value is NaN in a float column; integer columns that may be missing return a numpy masked
+            array. A list column returns a [N, K] array.
         needs_full_scores: True where it reads anything beyond ranks and first mismatches, so that
             `--scores extractable` leaves it out.
     """

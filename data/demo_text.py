@@ -1,0 +1,201 @@
+"""Code, prose and licence texts that ship with Python and the installed packages, stripped of real people.
+
+Functions lose their docstrings and comments. Prose paragraphs come from docstrings, licence paragraphs from the licence
+files of packages. A paragraph is kept only if each of its capitalised words also occurs in lower case in some docstring
+or licence (`Note`, `Licensor`): names of people do not.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import inspect
+import io
+import re
+import sysconfig
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STDLIB_FOLDERS = (".", "asyncio", "collections", "email", "http", "importlib", "json", "logging", "multiprocessing")
+STDLIB_FOLDERS += ("unittest", "urllib", "xml/dom", "xml/etree", "xml/sax", "concurrent/futures", "pydoc_data")
+CODE_PACKAGES = ("click", "rich", "Jinja2", "datasets", "huggingface_hub")
+PROSE_PACKAGES = ("matplotlib", "pandas", "numpy", "click", "rich", "Jinja2", "hypothesis", "datasets")
+LICENCE_PACKAGES = ("pyspark", "matplotlib", "pandas", "numpy", "torch", "pyarrow", "hypothesis", "Faker", "sacrebleu")
+# The standard library's own "site" files are tables or carry credits of people.
+SKIPPED_FILES = {"this.py", "antigravity.py", "__hello__.py", "site.py", "_sitebuiltins.py"}
+
+_PERSONAL = re.compile(r"@[\w-]+\.|\bcopyright\b|\bauthors?\b|\bwritten by\b|\bcontributed by\b|\bmaintain", re.I)
+_NOT_PROSE = re.compile(r"[_=<>{}\[\]|\\`*#~^/]|::|\.\.|\w\(|\)\.|>>>|--|:\w+:|\b\w+\.\w+\b|\d\d\d")
+_WORD = re.compile(r"[A-Za-z][A-Za-z']*")
+# Organisations and instruments that licences name; none of them a person.
+_LICENCE_NAMES = {
+    "apache", "mozilla", "gnu", "foundation", "python", "california", "eclipse", "oracle", "european", "unicode",
+    "creative", "commons", "america", "american", "english", "germany", "german", "april", "january", "february",
+    "internet", "java", "mit", "bsd", "lesser", "sourceforge", "github", "washington", "york", "massachusetts",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class InstalledTexts:
+    """Texts found on this machine, each list in a fixed order.
+
+    Attributes:
+        code: Functions and methods without docstrings and comments.
+        prose: Paragraphs of plain English.
+        licences: Paragraphs of licences, without copyright lines.
+        fingerprint: sha256 over the three lists.
+    """
+
+    code: Sequence[str]
+    prose: Sequence[str]
+    licences: Sequence[str]
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the texts, in order."""
+        digest = hashlib.sha256()
+        for kind in (self.code, self.prose, self.licences):
+            for text in kind:
+                digest.update(text.encode())
+                digest.update(b"\0")
+            digest.update(b"\1")
+        return digest.hexdigest()
+
+
+def stdlib_files() -> list[Path]:
+    """Python files of the standard library that code and prose are taken from, sorted."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    found = (path for folder in STDLIB_FOLDERS for path in (root / folder).glob("*.py"))
+    return sorted(path for path in found if path.name not in SKIPPED_FILES)
+
+
+def package_files(packages: Iterable[str], wanted: re.Pattern[str]) -> list[Path]:
+    """Files of installed packages whose path within the package matches `wanted`, sorted; absent packages give none."""
+    found = []
+    for package in packages:
+        try:
+            files = importlib.metadata.files(package) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found += sorted(Path(str(file.locate())) for file in files if wanted.search(str(file)))
+    return found
+
+
+def read_installed_texts(
+    code_packages: Sequence[str] = CODE_PACKAGES,
+    prose_packages: Sequence[str] = PROSE_PACKAGES,
+    licence_packages: Sequence[str] = LICENCE_PACKAGES,
+) -> InstalledTexts:
+    """Read code, prose and licences from the standard library and the packages named.
+
+    The same installed files give the same texts in the same order.
+    """
+    python_file = re.compile(r"^(?!.*(?:tests?/|_vendor|testing)).*\.py$")
+    licence_file = re.compile(r"(?i)licen[sc]es?[^/]*(?:$|/[^/]+$)(?<!\.py)(?<!\.pyc)(?<!\.pyi)(?<!\.html)")
+    code, docstrings = [], []
+    for path in stdlib_files():
+        functions, found = _functions_and_docstrings(path)
+        code += functions
+        docstrings += found
+    for path in package_files(code_packages, python_file):
+        code += _functions_and_docstrings(path)[0]
+    for path in package_files(prose_packages, python_file):
+        docstrings += _functions_and_docstrings(path)[1]
+    licences = [_read(path) for path in package_files(licence_packages, licence_file)]
+
+    lower_case = {word for text in docstrings + licences for word in re.findall(r"\b[a-z]{2,}\b", text)}
+    paragraphs = (paragraph for text in docstrings for paragraph in _paragraphs(text))
+    prose = [text for text in paragraphs if _is_prose(text) and _names_nobody(text, lower_case)]
+    clauses = (paragraph for text in licences for paragraph in _paragraphs(text))
+    kept = [text for text in clauses if _is_clause(text) and _names_nobody(text, lower_case | _LICENCE_NAMES)]
+    return InstalledTexts(_distinct(code), _distinct(prose), _distinct(kept))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _functions_and_docstrings(path: Path) -> tuple[list[str], list[str]]:
+    """Functions without docstrings and comments, and all docstrings, of one Python file."""
+    source = _read(path)
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return [], []
+    lines = _without_comments(source)
+    functions, docstrings = [], []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        docstring = ast.get_docstring(node)
+        if docstring:
+            docstrings.append(docstring)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            text = _function(node, lines, bool(docstring))
+            if text.isascii() and len(text) > 200 and not _PERSONAL.search(text):
+                functions.append(text)
+    return functions, docstrings
+
+
+def _without_comments(source: str) -> list[str]:
+    lines = source.splitlines()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column].rstrip()
+    except (tokenize.TokenError, IndexError):
+        return []
+    return lines
+
+
+def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, lines: list[str], has_docstring: bool) -> str:
+    body = node.body[1:] if has_docstring else node.body
+    if not body or node.body[0].lineno == node.lineno:
+        return ""
+    head = lines[node.lineno - 1 : node.body[0].lineno - 1]
+    rest = lines[body[0].lineno - 1 : node.end_lineno]
+    return inspect.cleandoc("\n" + "\n".join(line for line in head + rest if line.strip())) + "\n"
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    for paragraph in re.split(r"\n\s*\n", text):
+        yield inspect.cleandoc("\n" + paragraph.strip("\n").expandtabs(4)).strip()
+
+
+def _is_prose(paragraph: str) -> bool:
+    """Plain English sentences: enough words, hardly anything that is not a letter, nothing that looks like code."""
+    words = _WORD.findall(paragraph)
+    return (
+        len(words) >= 40
+        and paragraph.isascii()
+        and not _NOT_PROSE.search(paragraph)
+        and not _PERSONAL.search(paragraph)
+        and sum(map(str.isalpha, paragraph)) >= 0.77 * len(paragraph)
+        and paragraph.rstrip()[-1] in ".:;"
+    )
+
+
+def _is_clause(paragraph: str) -> bool:
+    words = _WORD.findall(paragraph)
+    return (
+        len(words) >= 25
+        and paragraph.isascii()
+        and not re.search(r"@|\(c\)|\bcopyright \d|\bby [A-Z][a-z]+ [A-Z]|[<>{}\\|]", paragraph, re.I)
+        and sum(map(str.isalpha, paragraph)) >= 0.7 * len(paragraph)
+    )
+
+
+def _names_nobody(paragraph: str, lower_case: set[str]) -> bool:
+    capitalised = re.findall(r"\b[A-Z][A-Za-z]*[a-z][A-Za-z]*\b", paragraph)
+    return all(word.lower() in lower_case for word in capitalised)
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

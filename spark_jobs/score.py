@@ -1,0 +1,135 @@
+"""Score: one teacher-forced pass of the model over every sequence, in chunks that survive an interruption."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from spark_jobs import workers
+from spark_jobs.run_folder import RunFolder
+from spark_jobs.schemas import arrow_schema, scores_columns
+from spark_jobs.watch import run_action
+
+_LARGEST_TASK = 1024
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """What a worker needs to know to score a batch."""
+
+    model: str
+    revision: str | None
+    dtype: str
+    device: str
+    prefix_tokens: int
+    k_values: tuple[int, ...]
+    full: bool
+    batch_size: int | None
+    checkpoint_rows: int
+
+
+def _score_batches(settings: ScoreSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    schema = arrow_schema(scores_columns(settings.full))
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        from metrics.forward_pass import score
+
+        for batch in batches:
+            if batch.num_rows == 0:
+                continue
+            model = workers.model(settings.model, settings.revision, settings.dtype, settings.device)
+            scores = score(
+                model,
+                workers.matrix(batch.column("tokens"), batch.num_rows),
+                settings.prefix_tokens,
+                settings.k_values,
+                full=settings.full,
+                batch_size=settings.batch_size,
+                el_rows=batch.column("wants_el").to_numpy(zero_copy_only=False) if settings.full else None,
+            )
+            columns = [batch.column("sequence_id")]
+            for field in list(schema)[1:]:
+                values = getattr(scores, field.name)
+                columns.append(
+                    workers.lists(values) if values.ndim == 2 else pa.array(values, from_pandas=True)
+                )
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return run
+
+
+def _with_el_choice(sequences: DataFrame, rows: int, el_rows: int, seed: int) -> DataFrame:
+    """Marks the `el_rows` rows with the smallest hash of id and seed; the same whatever the partitioning."""
+    if el_rows < 0 or el_rows >= rows:
+        return sequences.withColumn("wants_el", F.lit(True))
+    if el_rows == 0:
+        return sequences.withColumn("wants_el", F.lit(False))
+    draw = F.xxhash64("sequence_id", F.lit(seed).cast("long"))
+    last = sequences.select(draw.alias("draw")).orderBy("draw").limit(el_rows).agg(F.max("draw")).first()[0]
+    return sequences.withColumn("wants_el", draw <= F.lit(last))
+
+
+def score_table(
+    spark: SparkSession,
+    folder: RunFolder,
+    settings: ScoreSettings,
+    rows: int,
+    el_rows: int,
+    seed: int,
+    on_rows: Callable[[int], None],
+) -> None:
+    """Writes table `scores`; chunks that an interrupted run finished are kept."""
+    parts = folder.partial("scores")
+    parts.mkdir(exist_ok=True)
+    sequences = spark.read.parquet(str(folder.table("sequences"))).select("sequence_id", "tokens")
+    if settings.full:
+        sequences = run_action(
+            spark, "score: choose the rows for EL", lambda: _with_el_choice(sequences, rows, el_rows, seed)
+        )
+    chunks = max(1, math.ceil(rows / settings.checkpoint_rows))
+    output = from_arrow_schema(arrow_schema(scores_columns(settings.full)))
+    cores = spark.sparkContext.defaultParallelism
+    done = 0
+    for number in range(chunks):
+        name = f"chunk-{number:05d}"
+        marker = parts / f"_{name}.done"
+        if marker.is_file():
+            done += int(marker.read_text())
+            on_rows(done)
+            continue
+        for stale in parts.glob(f"{name}-*"):
+            stale.unlink()
+        in_chunk = F.pmod(F.xxhash64("sequence_id"), F.lit(chunks)) == number
+        per_chunk = rows / chunks
+        tasks = max(cores * 4, math.ceil(per_chunk / _LARGEST_TASK))
+        writing = folder.writing(f"scores-{name}")
+        frame = (
+            sequences.where(in_chunk)
+            .repartition(tasks, F.xxhash64("sequence_id", F.lit(1)))
+            .mapInArrow(_score_batches(settings), output)
+        )
+        run_action(
+            spark,
+            f"score: chunk {number + 1} of {chunks}",
+            lambda frame=frame, writing=writing: frame.write.parquet(str(writing)),
+            lambda share, start=done: on_rows(start + int(share * per_chunk)),
+        )
+        files = sorted(writing.glob("part-*.parquet"))
+        count = 0
+        for index, file in enumerate(files):
+            count += pa.parquet.read_metadata(file).num_rows
+            file.rename(parts / f"{name}-{index:05d}.parquet")
+        marker.write_text(str(count))
+        shutil.rmtree(writing)
+        done += count
+        on_rows(done)
+    for marker in parts.glob("_*.done"):
+        marker.unlink()
+    folder.publish(parts, "scores")

@@ -1,0 +1,150 @@
+"""Starts Spark so that it works on a bare machine, listens on loopback only, and carries our code to its workers."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pyspark import SparkConf
+from pyspark.errors import PySparkRuntimeError
+from pyspark.sql import SparkSession
+
+from spark_jobs.errors import EnvironmentProblem
+from spark_jobs.java import find_java, java_home
+
+_LOOPBACK = "127.0.0.1"
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_LOGGING = Path(__file__).resolve().parent / "log4j2.properties"
+_SHIPPED = ("data", "metrics", "spark_jobs")
+
+
+def under_spark_submit() -> bool:
+    """Whether `spark-submit` started this process, so that a JVM with its own settings is already there."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _address_towards(master: str) -> str:
+    """The address of this machine that the cluster at `master` can reach."""
+    url = urlsplit(master.split(",")[0])
+    if url.scheme != "spark" or not url.hostname:
+        return socket.gethostbyname(socket.gethostname())
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((url.hostname, url.port or 7077))
+            return probe.getsockname()[0]
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"cannot find the Spark master {master}: {error}. Expected spark://HOST:PORT of a running master, "
+            "or local[*] for this machine."
+        ) from error
+
+
+def free_port(first: int, tries: int = 100) -> int:
+    """The first port from `first` on that nobody listens on at loopback.
+
+    Raises:
+        EnvironmentProblem: None of `tries` ports is free.
+    """
+    for port in range(first, min(first + tries, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind((_LOOPBACK, port))
+                return port
+    raise EnvironmentProblem(f"no free port for the Spark UI from {first} on; type --ui-port with another one.")
+
+
+def package_zip(folder: Path) -> Path:
+    """Packs the packages that workers need into a zip file in `folder`."""
+    path = folder / "unrecite.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for package in _SHIPPED:
+            for file in sorted((_REPOSITORY / package).rglob("*")):
+                if file.is_file() and "__pycache__" not in file.parts:
+                    archive.write(file, file.relative_to(_REPOSITORY))
+    return path
+
+
+def start(
+    app_name: str,
+    run_folder: Path,
+    master: str | None,
+    ui_port: int,
+    cache: Path,
+) -> SparkSession:
+    """A Spark session whose UI is at `spark.sparkContext.uiWebUrl`.
+
+    The environment that is set here reaches the JVM and, through it, the Python workers of this machine.
+
+    Args:
+        app_name: Shown in the UI.
+        run_folder: Receives the event log (`spark-events/`) and Spark's log (`spark.log`).
+        master: Spark master; None leaves it to `spark-submit`, or is `local[*]` without it.
+        ui_port: First port to try for the UI.
+        cache: Folder for what is needed on every run.
+
+    Raises:
+        EnvironmentProblem: No Java, no such master, no free port, or the JVM did not start.
+    """
+    events = run_folder / "spark-events"
+    events.mkdir(parents=True, exist_ok=True)
+    log = run_folder / "spark.log"
+    os.environ["PYTHONHASHSEED"] = "0"
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    is_remote = bool(master) and not master.startswith("local") and _LOOPBACK not in master
+    if not under_spark_submit():
+        os.environ["JAVA_HOME"] = str(java_home(find_java(), cache))
+        os.environ["UNRECITE_SPARK_LOG"] = str(log.resolve())
+        # The web UI binds to this address whatever the driver's own address is.
+        os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
+
+    settings = {
+        "spark.ui.port": str(free_port(ui_port)),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": events.resolve().as_uri(),
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
+        "spark.sql.parquet.compression.codec": "zstd",
+        "spark.executorEnv.OMP_NUM_THREADS": "1",
+        "spark.executorEnv.TOKENIZERS_PARALLELISM": "false",
+        "spark.executorEnv.PYTHONHASHSEED": "0",
+    }
+    if not under_spark_submit():
+        address = _address_towards(master) if is_remote else _LOOPBACK
+        settings |= {
+            "spark.driver.host": address,
+            "spark.driver.bindAddress": address,
+            "spark.driver.memory": "2g",
+            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+        }
+    conf = SparkConf()
+    if master:
+        conf.set("spark.master", master)
+    conf.setIfMissing("spark.master", "local[*]")
+    conf.setAppName(app_name)
+    for key, value in settings.items():
+        conf.set(key, value) if key == "spark.ui.port" else conf.setIfMissing(key, value)
+
+    try:
+        spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    except PySparkRuntimeError as error:
+        raise EnvironmentProblem(f"Spark's Java did not start; its log is {log}. ({error})") from error
+    spark.sparkContext.setLogLevel("WARN")
+    # Workers fetch it whenever they start, so it stays until this process ends.
+    folder = tempfile.mkdtemp(prefix="unrecite-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    spark.sparkContext.addPyFile(str(package_zip(Path(folder))))
+    return spark

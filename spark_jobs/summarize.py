@@ -1,0 +1,253 @@
+"""Summarize: the numbers of the report, from the tables of a run. The form of the result is `summary.json`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from metrics import METRICS
+from metrics.categories import CATEGORIES
+from metrics.intervals import wilson_interval
+from metrics.membership import MEMBERSHIP_SCORES, auroc, tpr_at_fpr
+from spark_jobs.schemas import TABLES
+
+NEAR_TIE_MARGIN = 1e-4
+HISTOGRAM_BINS = {"memorization_score": (0.0, 1.0, 16), "log10_p_z": (-30.0, 0.0, 15)}
+_LN10 = math.log(10)
+_MEANS = ("memorization_score", "memorization_accuracy", "el_10", "n_sacrebleu")
+_MEDIANS = ("log_p_z", "n_p50", "perplexity_suffix")
+_ORDER = {category.name: place for place, category in enumerate(CATEGORIES)}
+_HARMFUL = {category.name for category in CATEGORIES if category.harmful}
+
+
+def finite(value: Any) -> float | None:
+    """`value` as JSON can hold it: None for missing, NaN and infinite values."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _share(rows: int, extractable: int) -> dict[str, Any]:
+    low, high = wilson_interval(extractable, rows) if rows else (None, None)
+    return {
+        "rows": rows,
+        "extractable": extractable,
+        "share": extractable / rows if rows else None,
+        "low": finite(low),
+        "high": finite(high),
+    }
+
+
+def _by_category(rows: Iterable[Row], key: str = "category") -> list[Row]:
+    return sorted(rows, key=lambda row: _ORDER.get(row[key], len(_ORDER)))
+
+
+def _count_true(condition: Column) -> Column:
+    return F.sum(F.when(condition, 1).otherwise(0))
+
+
+def _figures(table: DataFrame, has: set[str]) -> list[Column]:
+    figures = [F.count("*").alias("rows"), _count_true(F.col("extractable")).alias("extractable")]
+    figures += [F.avg(name).alias(name) for name in _MEANS if name in has]
+    figures += [F.percentile_approx(name, 0.5, 10_000).alias(name) for name in _MEDIANS if name in has]
+    return figures
+
+
+def _as_figures(row: Row, has: set[str]) -> dict[str, Any]:
+    figures = _share(row["rows"], row["extractable"] or 0)
+    return figures | {
+        name: finite(row[name]) if name in has else None for name in (*_MEANS, *_MEDIANS)
+    }
+
+
+def _sweep(table: DataFrame, k_values: Sequence[int]) -> list[dict[str, Any]]:
+    at_k = [
+        _count_true(F.col("extractable_at_k")[place]).alias(f"k{k}") for place, k in enumerate(k_values)
+    ]
+    counted = table.rollup("category").agg(F.count("*").alias("rows"), *at_k).collect()
+    everything = [row for row in counted if row["category"] is None]
+    return [
+        {"category": row["category"] or "all", "k": k} | _share(row["rows"], row[f"k{k}"] or 0)
+        for row in everything + _by_category(row for row in counted if row["category"] is not None)
+        for k in k_values
+    ]
+
+
+def _duplicates(table: DataFrame) -> list[dict[str, Any]] | None:
+    """Extractable share by the number of duplicates, in buckets 0, 1, 2-3, 4-7, ..."""
+    bucket = F.when(F.col("duplicates") <= 0, F.lit(-1)).otherwise(
+        F.floor(F.log2("duplicates")).cast("int")
+    )
+    rows = (
+        table.where("duplicates is not null")
+        .groupBy(bucket.alias("bucket"))
+        .agg(F.count("*").alias("rows"), _count_true(F.col("extractable")).alias("extractable"))
+        .orderBy("bucket")
+        .collect()
+    )
+    if not rows:
+        return None
+    result = []
+    for row in rows:
+        first, last = (0, 0) if row["bucket"] < 0 else (2 ** row["bucket"], 2 ** (row["bucket"] + 1) - 1)
+        label = str(first) if first == last else f"{first:,}-{last:,}"
+        result.append({"from": first, "to": last, "label": label} | _share(row["rows"], row["extractable"]))
+    return result
+
+
+def _histogram(table: DataFrame, value: Column, bounds: tuple[float, float, int]) -> dict[str, Any]:
+    low, high, bins = bounds
+    place = F.floor((value - low) / ((high - low) / bins))
+    inside = F.greatest(F.lit(-1), F.least(place, F.lit(bins - 1))).cast("int")
+    counted = table.where(value.isNotNull()).groupBy("category", inside.alias("bin")).count().collect()
+    counts: dict[str, list[int]] = {}
+    below: dict[str, int] = {}
+    for row in _by_category(counted):
+        category = row["category"]
+        counts.setdefault(category, [0] * bins)
+        below.setdefault(category, 0)
+        if row["bin"] < 0:
+            below[category] += row["count"]
+        else:
+            counts[category][row["bin"]] += row["count"]
+    edges = np.linspace(low, high, bins + 1).round(10).tolist()
+    return {"edges": edges, "counts": counts, "below": below}
+
+
+def _membership(table: DataFrame, has: set[str]) -> list[dict[str, Any]] | None:
+    """How well each score tells members of the training data from others."""
+    if "is_member" not in has or not {"loss", "min_k"} <= has:
+        return None
+    known = table.where("is_member is not null")
+    result = []
+    for name, sign in MEMBERSHIP_SCORES.items():
+        columns = known.where(F.col(name).isNotNull()).select(name, "is_member").toArrow()
+        scores = sign * columns.column(name).to_numpy().astype(np.float64)
+        members = columns.column("is_member").to_numpy().astype(bool)
+        if not members.any() or members.all():
+            return None
+        result.append(
+            {
+                "score": name,
+                "members": int(members.sum()),
+                "non_members": int((~members).sum()),
+                "auroc": finite(auroc(scores, members)),
+                "tpr_at_1_percent_fpr": finite(tpr_at_fpr(scores, members, 0.01)),
+            }
+        )
+    return result
+
+
+def label_check(pairs: Sequence[tuple[str, str, int]]) -> dict[str, Any]:
+    """How right the labels are, from (true category, label, rows) triples.
+
+    Returns:
+        Labels, confusion matrix [true][label], precision, recall and F1 per true category, and their macro average.
+    """
+    names = sorted({name for pair in pairs for name in pair[:2]}, key=lambda name: (_ORDER.get(name, 99), name))
+    confusion = np.zeros((len(names), len(names)), np.int64)
+    for truth, label, rows in pairs:
+        confusion[names.index(truth), names.index(label)] += rows
+    per_category = []
+    for place, name in enumerate(names):
+        hits, true_rows, labelled = confusion[place, place], confusion[place].sum(), confusion[:, place].sum()
+        precision = hits / labelled if labelled else 0.0
+        recall = hits / true_rows if true_rows else 0.0
+        f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
+        per_category.append(
+            {
+                "category": name,
+                "rows": int(true_rows),
+                "precision": float(precision),
+                "recall": float(recall),
+                "f1": float(f1),
+            }
+        )
+    true_names = [entry for entry in per_category if entry["rows"]]
+    return {
+        "truth_column": "true_category",
+        "labels": names,
+        "confusion": confusion.tolist(),
+        "per_category": per_category,
+        "macro_f1": sum(entry["f1"] for entry in true_names) / len(true_names) if true_names else None,
+        "rows": int(confusion.sum()),
+    }
+
+
+def _label_check(table: DataFrame, has: set[str]) -> dict[str, Any] | None:
+    if "true_category" not in has:
+        return None
+    counted = table.where("true_category is not null").groupBy("true_category", "category").count().collect()
+    return label_check([(row[0], row[1], row[2]) for row in counted]) if counted else None
+
+
+def _pii_types(table: DataFrame) -> list[dict[str, Any]]:
+    counted = (
+        table.select(F.explode(F.array_distinct("pii_types")).alias("type"), "extractable")
+        .groupBy("type")
+        .agg(F.count("*").alias("rows"), _count_true(F.col("extractable")).alias("extractable"))
+        .orderBy(F.desc("rows"), "type")
+        .collect()
+    )
+    return [row.asDict() for row in counted]
+
+
+def summarize(
+    sequences: DataFrame, metrics: DataFrame, labels: DataFrame, scores: DataFrame, k_values: Sequence[int]
+) -> dict[str, Any]:
+    """Everything in the summary that is counted from the tables."""
+    kept = [name for name in ("is_member", "true_category") if name in sequences.columns]
+    wanted = {"extractable", "extractable_at_k", "duplicates", *_MEANS, *_MEDIANS, *MEMBERSHIP_SCORES}
+    table = (
+        metrics.select("sequence_id", *[name for name in metrics.columns if name in wanted])
+        .join(labels.select("sequence_id", "category", "pii_types"), "sequence_id")
+        .join(sequences.select("sequence_id", *kept), "sequence_id")
+        .persist()
+    )
+    has = set(table.columns)
+    try:
+        overall = table.agg(*_figures(table, has)).first()
+        by_category = _by_category(table.groupBy("category").agg(*_figures(table, has)).collect())
+        histograms = {"memorization_score": None, "log10_p_z": None}
+        if "memorization_score" in has:
+            histograms["memorization_score"] = _histogram(
+                table, F.col("memorization_score"), HISTOGRAM_BINS["memorization_score"]
+            )
+        if "log_p_z" in has:
+            histograms["log10_p_z"] = _histogram(
+                table, F.col("log_p_z") / _LN10, HISTOGRAM_BINS["log10_p_z"]
+            )
+        return {
+            "overall": _as_figures(overall, has),
+            "categories": [
+                {"category": row["category"], "harmful": row["category"] in _HARMFUL} | _as_figures(row, has)
+                for row in by_category
+            ],
+            "sweep": _sweep(table, k_values),
+            "duplicates": _duplicates(table) if "duplicates" in has else None,
+            "histograms": histograms,
+            "pii_types": _pii_types(table),
+            "membership": _membership(table, has),
+            "label_check": _label_check(table, has),
+            "near_ties": {
+                "rows": scores.where(F.col("min_margin") < NEAR_TIE_MARGIN).count(),
+                "margin": NEAR_TIE_MARGIN,
+            },
+        }
+    finally:
+        table.unpersist()
+
+
+def column_reference(tables: Sequence[str], full: bool) -> list[dict[str, str]]:
+    """The glossary of the report: every column of the tables named."""
+    left_out = set() if full else {c.name for m in METRICS if m.needs_full_scores for c in m.columns}
+    return [
+        {"table": table} | asdict(column)
+        for table in tables
+        for column in TABLES[table]
+        if not (table == "metrics" and column.name in left_out)
+    ]

@@ -1,0 +1,69 @@
+"""Runs a Spark action under a readable description, reports how far it is, and can be interrupted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+from pyspark import InheritableThread
+from pyspark.sql import SparkSession
+
+T = TypeVar("T")
+_POLL_SECONDS = 0.2
+
+
+def run_action(
+    spark: SparkSession,
+    description: str,
+    action: Callable[[], T],
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> T:
+    """Runs `action` and returns what it returns.
+
+    Args:
+        spark: The session.
+        description: What the Spark UI shows for the jobs; never any text of the input.
+        action: Calls Spark actions; runs in a thread of its own.
+        on_progress: Called now and then with the share of tasks done, in [0, 1].
+
+    Raises:
+        BaseException: Whatever `action` raised. On Ctrl-C the jobs are cancelled first.
+    """
+    context = spark.sparkContext
+    group = uuid.uuid4().hex
+    result: list[T] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        context.setJobGroup(group, description, interruptOnCancel=True)
+        try:
+            result.append(action())
+        except BaseException as error:  # handed to the caller below, whatever it is
+            failure.append(error)
+
+    thread = InheritableThread(target=work, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+            on_progress(_share_done(context, group))
+    except BaseException:
+        context.cancelJobGroup(group)
+        raise
+    if failure:
+        raise failure[0]
+    return result[0]
+
+
+def _share_done(context: object, group: str) -> float:
+    tracker = context.statusTracker()
+    done = total = 0
+    for job_id in tracker.getJobIdsForGroup(group):
+        job = tracker.getJobInfo(job_id)
+        for stage_id in job.stageIds if job else ():
+            stage = tracker.getStageInfo(stage_id)
+            if stage:
+                done += stage.numCompletedTasks
+                total += stage.numTasks
+    return done / total if total else 0.0
