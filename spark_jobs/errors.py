@@ -1,5 +1,43 @@
-"""What can be wrong with the machine rather than with the input."""
+"""What can be wrong with the machine rather than with the input, and what a Spark failure was about."""
+
+from __future__ import annotations
+
+import re
 
 
 class EnvironmentProblem(Exception):
     """The machine lacks something: Java, room on the disk, a writable folder, a free port."""
+
+
+_FULL_DISK = ("No space left on device", "Disk quota exceeded")
+_OUT_OF_MEMORY = ("java.lang.OutOfMemoryError", "MemoryError")
+_FROM_A_WORKER = re.compile(r"^(?:[\w.]+\.)?(InputError|ModelError): (.+?)(?=^\s*(?:at |SQLSTATE|Traceback)|\Z)", re.M | re.S)
+
+
+def find_known_error(error: BaseException) -> Exception | None:
+    """The user's or the machine's problem inside an exception from Spark or the system; None if it is neither.
+
+    Args:
+        error: What was raised; its causes are looked at, too.
+    """
+    from data.errors import InputError
+    from metrics.loading import ModelError
+
+    seen: BaseException | None = error
+    while seen is not None:
+        text = str(seen)
+        if any(sign in text for sign in _FULL_DISK):
+            return EnvironmentProblem("the disk is full. Free some room, then type the same command to go on.")
+        if isinstance(seen, PermissionError):
+            return EnvironmentProblem(f"no permission: {seen.filename}. Choose another folder with --runs-dir.")
+        if any(sign in text for sign in _OUT_OF_MEMORY):
+            return EnvironmentProblem(
+                "out of memory. Fewer workers (--master local[1]) or a smaller --batch-size need less; the same "
+                "command goes on."
+            )
+        worker = _FROM_A_WORKER.search(text)
+        if worker:
+            kind = InputError if worker.group(1) == "InputError" else ModelError
+            return kind(worker.group(2).strip())
+        seen = seen.__cause__ or seen.__context__
+    return None

@@ -34,7 +34,7 @@ class RunConfig:
         batch_size: Rows per forward pass; None is chosen by model and device.
         run: Name of the run; None is made from what is measured.
         runs_dir: Folder that holds the runs.
-        master: Spark master.
+        master: Spark master; None is `local[*]`, or what `spark-submit` was given.
         ui_port: First port tried for the Spark UI.
         keep_ui: Keep the Spark UI open after the run until Enter.
         show_text: Show personal data in the report and the terminal.
@@ -66,7 +66,7 @@ class RunConfig:
     batch_size: int | None = None
     run: str | None = None
     runs_dir: Path = Path("runs")
-    master: str = "local[*]"
+    master: str | None = None
     ui_port: int = 4040
     keep_ui: bool = False
     show_text: bool = False

@@ -1,0 +1,100 @@
+"""A few sequences of each category to look at, with personal data masked unless it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, Row, Window
+from pyspark.sql import functions as F
+
+from metrics.categories import CATEGORIES, label
+from metrics.redaction import redact
+from spark_jobs import workers
+from spark_jobs.run_config import RunConfig
+
+if TYPE_CHECKING:
+    from spark_jobs.pipeline import Pipeline
+
+EXTRACTABLE_EXAMPLES = 3
+OTHER_EXAMPLES = 1
+_PLACE = {category.name: place for place, category in enumerate(CATEGORIES)}
+
+
+def choose(metrics: DataFrame, labels: DataFrame, seed: int) -> DataFrame:
+    """Ids of a few extractable and other rows per category, by a hash of id and seed."""
+    table = metrics.select("sequence_id", "extractable").join(
+        labels.select("sequence_id", "category"), "sequence_id"
+    )
+    draw = Window.partitionBy("category", "extractable").orderBy(
+        F.xxhash64("sequence_id", F.lit(seed).cast("long")), "sequence_id"
+    )
+    place = F.row_number().over(draw)
+    wanted = F.when(F.col("extractable"), EXTRACTABLE_EXAMPLES).otherwise(OTHER_EXAMPLES)
+    return table.withColumn("place", place).where(F.col("place") <= wanted).select("sequence_id", "place")
+
+
+def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
+    """The examples of the report, in the order of the categories, extractable ones first."""
+    metrics, labels = pipeline.table("metrics"), pipeline.table("labels")
+    chosen = choose(metrics, labels, config.seed)
+    scored = [name for name in ("memorization_score",) if name in metrics.columns]
+    rows = (
+        chosen.join(metrics.select("sequence_id", "extractable", "first_mismatch", *scored), "sequence_id")
+        .join(labels.select("sequence_id", "category", "is_harmful", "pii", "why"), "sequence_id")
+        .join(pipeline.table("sequences").select("sequence_id", "tokens", "text"), "sequence_id")
+    )
+    if pipeline.plan.full:
+        rows = rows.join(pipeline.table("scores").select("sequence_id", "greedy_tokens"), "sequence_id")
+    found = sorted(
+        rows.collect(), key=lambda row: (_PLACE.get(row["category"], 99), not row["extractable"], row["place"])
+    )
+    decode = workers.decoder(pipeline.plan.tokenizer, pipeline.plan.tokenizer_revision)
+    return [_example(row, config, decode) for row in found]
+
+
+def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
+    tokens = list(row["tokens"])
+    prefix_tokens, suffix_tokens = tokens[: config.prefix_tokens], tokens[config.prefix_tokens :]
+    continuation_tokens = row["greedy_tokens"] if "greedy_tokens" in row else None
+    if continuation_tokens is None:
+        # Without the full scores the continuation is known only where it is the suffix.
+        continuation_tokens = suffix_tokens if row["extractable"] else None
+    prefix, suffix = decode([prefix_tokens, suffix_tokens])
+    continuation = decode([list(continuation_tokens)])[0] if continuation_tokens is not None else None
+    if not config.show_text:
+        # What the model makes up is searched for personal data, too.
+        made_up = None if continuation is None else _mask(prefix, continuation, row["is_harmful"])[1]
+        prefix, suffix = _mask(prefix, suffix, row["is_harmful"])
+        continuation = suffix if row["extractable"] else made_up
+    return {
+        "category": row["category"],
+        "harmful": row["is_harmful"],
+        "sequence_id": row["sequence_id"],
+        "extractable": row["extractable"],
+        "memorization_score": row["memorization_score"] if "memorization_score" in row else None,
+        "first_mismatch": row["first_mismatch"],
+        "prefix": prefix,
+        "suffix": suffix,
+        "continuation": continuation,
+        "masked": not config.show_text,
+        "why": row["why"],
+    }
+
+
+def _mask(prefix: str, rest: str, harmful: bool) -> tuple[str, str]:
+    """Both parts of a text without personal data; an entity that spans the cut is masked on either side of it."""
+    spans = label([prefix + rest], None, True)["pii"][0]
+    cut = len(prefix)
+    return (
+        redact(prefix, _clipped(spans, 0, cut), harmful),
+        redact(rest, _clipped(spans, cut, cut + len(rest)), harmful),
+    )
+
+
+def _clipped(spans: Sequence[dict[str, Any]], start: int, stop: int) -> list[dict[str, Any]]:
+    return [
+        span | {"start": max(span["start"], start) - start, "end": min(span["end"], stop) - start}
+        for span in spans
+        if span["end"] > start and span["start"] < stop
+    ]

@@ -1,0 +1,149 @@
+"""Prepare: the source's rows become the `sequences` table; rows that cannot be measured go to `rejected`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from data import Source, output_schema, prepare, read_shard
+from data.errors import InputError
+from spark_jobs import workers
+from spark_jobs.run_folder import RunFolder
+from spark_jobs.schemas import REJECTED
+from spark_jobs.watch import run_action
+
+DUPLICATE_ID = "duplicate id"
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """What a worker needs to know to prepare a row."""
+
+    tokenizer: str
+    tokenizer_revision: str | None
+    prefix_tokens: int
+    suffix_tokens: int
+    vocab_size: int
+    sample: int | None
+    seed: int
+
+
+def _prepare_shards(
+    source: Source, settings: PrepareSettings
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        tokenizer = workers.tokenizer(settings.tokenizer, settings.tokenizer_revision)
+        for batch in batches:
+            for number in batch.column(0).to_pylist():
+                shard = source.shards[number]
+                for rows in read_shard(shard):
+                    yield prepare(
+                        rows,
+                        source,
+                        shard,
+                        tokenizer,
+                        settings.prefix_tokens,
+                        settings.suffix_tokens,
+                        settings.vocab_size,
+                    )
+
+    return run
+
+
+def _without_repeated_ids(prepared: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The accepted rows, each id once (the first in input order), and the rows that repeat an id."""
+    accepted = prepared.where("reason is null")
+    repeated = (
+        accepted.groupBy("sequence_id")
+        .agg(F.count("*").alias("times"), F.min("input_order").alias("first"))
+        .where("times > 1")
+        .select("sequence_id", "first")
+    )
+    joined = accepted.join(F.broadcast(repeated), "sequence_id", "left")
+    is_first = F.col("first").isNull() | (F.col("first") == F.col("input_order"))
+    return joined.where(is_first).drop("first"), joined.where(~is_first).drop("first")
+
+
+def _rejected(prepared: DataFrame, repeats: DataFrame) -> DataFrame:
+    columns = [column.name for column in REJECTED]
+    as_came = F.to_json(F.struct(*[c for c in prepared.columns if c not in {*columns, "input_order"}]))
+    again = repeats.withColumns(
+        {
+            "reason": F.lit(DUPLICATE_ID),
+            "detail": F.concat(F.lit("sequence_id "), "sequence_id", F.lit(" was in an earlier row")),
+            "raw": as_came,
+        }
+    )
+    return prepared.where("reason is not null").select(columns).unionByName(again.select(columns))
+
+
+def prepare_tables(
+    spark: SparkSession,
+    folder: RunFolder,
+    source: Source,
+    settings: PrepareSettings,
+    on_share: Callable[[float], None],
+) -> dict[str, int]:
+    """Writes tables `sequences` and `rejected`.
+
+    Returns:
+        Rows `read`, `accepted`, `rejected`, and `sampled` (what is in `sequences`).
+
+    Raises:
+        InputError: Not one row can be measured; `rejected` says why.
+    """
+    shards = len(source.shards)
+    staging = folder.writing("prepared")
+    schema = from_arrow_schema(output_schema(source))
+    frame = spark.range(0, shards, 1, shards).mapInArrow(_prepare_shards(source, settings), schema)
+    run_action(spark, "prepare: read, tokenize, check", lambda: frame.write.parquet(str(staging)), on_share)
+
+    prepared = spark.read.schema(schema).parquet(str(staging))
+    accepted, repeats = _without_repeated_ids(prepared)
+    read = run_action(spark, "prepare: count rows", prepared.count)
+    if read == 0:
+        raise InputError(f"{source.name} has no rows; expected at least one sequence.")
+    rejected = _rejected(prepared, repeats)
+    writing = folder.writing("rejected")
+    run_action(
+        spark,
+        "prepare: set rejected rows aside",
+        lambda: rejected.sort("source", "row").coalesce(1).write.parquet(str(writing)),
+    )
+    folder.publish(writing, "rejected")
+    set_aside = spark.read.parquet(str(folder.table("rejected"))).count()
+    if set_aside == read:
+        reasons = rejected_by_reason(spark, folder)
+        raise InputError(
+            f"none of the {read:,} rows of {source.name} can be measured: "
+            + ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items())
+            + f". The rows and the reasons are in {folder.table('rejected')}; shorter windows are --prefix-tokens "
+            "and --suffix-tokens."
+        )
+    kept = accepted.drop(*[column.name for column in REJECTED])
+    if settings.sample is not None:
+        kept = kept.orderBy(F.xxhash64("sequence_id", F.lit(settings.seed).cast("long")), "sequence_id")
+        kept = kept.limit(settings.sample)
+    writing = folder.writing("sequences")
+    run_action(
+        spark,
+        "prepare: write sequences",
+        lambda: kept.sort("input_order").drop("input_order").write.parquet(str(writing)),
+    )
+    folder.publish(writing, "sequences")
+    shutil.rmtree(staging)
+    accepted_rows = read - set_aside
+    sampled = accepted_rows if settings.sample is None else min(settings.sample, accepted_rows)
+    return {"read": read, "accepted": accepted_rows, "rejected": set_aside, "sampled": sampled}
+
+
+def rejected_by_reason(spark: SparkSession, folder: RunFolder) -> dict[str, int]:
+    """Rows set aside, by reason, most frequent first."""
+    counted = spark.read.parquet(str(folder.table("rejected"))).groupBy("reason").count()
+    return {row["reason"]: row["count"] for row in counted.orderBy(F.desc("count"), "reason").collect()}
