@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import platform
 import shlex
 import subprocess
@@ -114,9 +113,7 @@ def default(name: str) -> dict[str, Any]:
     metavar="FILE",
     help="Table with how often each sequence_id occurs in the training corpus.",
 )
-@option(
-    "Sequences", "--token-counts", metavar="FILE", help="Table with how often each token id occurs there."
-)
+@option("Sequences", "--token-counts", metavar="FILE", help="Table with how often each token id occurs there.")
 @option(
     "Sequences",
     "--corpus",
@@ -124,12 +121,8 @@ def default(name: str) -> dict[str, Any]:
     help="Parquet of training windows (column tokens), to count both from.",
 )
 @option("Measure", "--prefix-tokens", type=int, **default("prefix_tokens"), help="Tokens of the prompt.")
-@option(
-    "Measure", "--suffix-tokens", type=int, **default("suffix_tokens"), help="Tokens that must be reproduced."
-)
-@option(
-    "Measure", "--k", type=NumberList(), **default("k"), help="Prompt lengths: same suffix, shorter prompts."
-)
+@option("Measure", "--suffix-tokens", type=int, **default("suffix_tokens"), help="Tokens that must be reproduced.")
+@option("Measure", "--k", type=NumberList(), **default("k"), help="Prompt lengths: same suffix, shorter prompts.")
 @option(
     "Measure",
     "--scores",
@@ -180,21 +173,29 @@ def default(name: str) -> dict[str, Any]:
     **default("ui_port"),
     help="Port of the Spark UI; the next free one if it is taken.",
 )
+@option(
+    "Run",
+    "--checkpoint-rows",
+    type=click.IntRange(1),
+    **default("checkpoint_rows"),
+    help="Rows scored between two points that an interrupted run can go on from.",
+)
 @option("Run", "--keep-ui", is_flag=True, help="Keep the Spark UI open after the run until Enter.")
 @option("Run", "--show-text", is_flag=True, help="Show personal data in the report instead of masking it.")
 @option("Run", "--dry-run", is_flag=True, help="Print what would be done, and stop.")
 @click.version_option(version="0.1.0", prog_name="unrecite")
 def main(pythia: tuple[str, ...], pythia_source: str, dry_run: bool, **settings: Any) -> None:
     """Runs the command; see `--help`."""
-    from data.errors import InputError
     from metrics.loading import ModelError
-    from spark_jobs.errors import EnvironmentProblem, find_known_error
-    from spark_jobs.run_folder import RunConflict
+
+    from data.errors import InputError
+    from spark_jobs.errors import MachineError, find_known_error
+    from spark_jobs.run_folder import RunConflictError
 
     current: dict[str, Path | None] = {"folder": None}
     with exit_codes(
-        input_errors=(InputError, ModelError, RunConflict),
-        environment_errors=(EnvironmentProblem,),
+        input_errors=(InputError, ModelError, RunConflictError),
+        environment_errors=(MachineError,),
         explain=find_known_error,
         after_interrupt=lambda: "Finished stages are kept: type the same command again to go on.",
         folder=lambda: current["folder"],

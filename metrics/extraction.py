@@ -65,7 +65,7 @@ def memorization_accuracy(rank: np.ndarray) -> np.ndarray:
         rank: int [N, T-1], 0 = the greedy choice.
 
     Returns:
-        float64 [N] in [0, 1]. Jang et al. 2023, equation 2.
+        float64 [N] in [0, 1]. Jang et al. 2023.
 
     >>> memorization_accuracy(np.array([[0, 3, 0, 0]]))
     array([0.75])
@@ -105,7 +105,7 @@ def tries_needed(log_p_z: np.ndarray, p: float) -> np.ndarray:
     Raises:
         ValueError: p is not strictly between 0 and 1.
 
-    >>> tries_needed(np.log([1.0, 0.5, 0.01, 0.0]), 0.9)
+    >>> tries_needed(np.array([0.0, np.log(0.5), np.log(0.01), -np.inf]), 0.9)
     array([  1.,   4., 230.,  inf])
     """
     if not 0 < p < 1:

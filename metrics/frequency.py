@@ -65,8 +65,8 @@ def _token_frequency(batch: ScoredBatch) -> dict[str, np.ndarray]:
         }
     counts = np.sort(occurrences(batch.tokens, batch.token_counts), axis=1)
     return {
-        "token_count_min": np.ma.masked_array(counts[:, 0]),
-        "token_count_max": np.ma.masked_array(counts[:, -1]),
+        "token_count_min": counts[:, 0],
+        "token_count_max": counts[:, -1],
         "token_count_mean": counts.mean(axis=1),
         "token_count_median": quantile_of_sorted(counts, 0.5),
         "token_count_p25": quantile_of_sorted(counts, 0.25),

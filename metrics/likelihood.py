@@ -13,7 +13,7 @@ _SOURCE = (
 
 
 def mean_nll(logprob: np.ndarray) -> np.ndarray:
-    """Mean negative log-likelihood over exactly the positions given.
+    """Mean negative log-likelihood over exactly the positions given, cut at 0, which rounding may overstep.
 
     Args:
         logprob: float [N, L], nats.
@@ -23,7 +23,7 @@ def mean_nll(logprob: np.ndarray) -> np.ndarray:
     """
     if logprob.shape[1] == 0:
         return np.full(len(logprob), np.nan)
-    return -np.mean(logprob, axis=1, dtype=np.float64)
+    return np.maximum(-np.mean(logprob, axis=1, dtype=np.float64), 0.0)
 
 
 def perplexity(logprob: np.ndarray) -> np.ndarray:
@@ -57,7 +57,6 @@ def _column(part: str, positions: str, description: str) -> Column:
         name=f"perplexity_{part}",
         type="float64",
         description=description,
-        unit="1",
         range="[1, inf]",
         direction="lower = more memorized",
         formula=f"exp(-mean_{{{positions}}} log p(x_t|x_<t))",

@@ -17,8 +17,8 @@ MIN_K_SHARE = 0.2
 MIN_STD = 1e-4
 """Floor of the standard deviation in Min-K%++, nats."""
 
-MEMBER_SIGN = {"loss": -1.0, "zlib_ratio": -1.0, "min_k": 1.0, "min_k_plus_plus": 1.0}
-"""By column: multiply the score by this, and higher means member, as `auroc` and `tpr_at_fpr` expect."""
+MEMBERSHIP_SCORES = {"loss": -1.0, "zlib_ratio": -1.0, "min_k": 1.0, "min_k_plus_plus": 1.0}
+"""Column name -> sign: multiplied by it, higher means member, as `auroc` and `tpr_at_fpr` expect."""
 
 
 def zlib_bytes(texts: Sequence[str]) -> np.ndarray:
@@ -46,13 +46,14 @@ def min_k(scores: np.ndarray, share: float = MIN_K_SHARE) -> np.ndarray:
         share: In (0, 1].
 
     Returns:
-        float64 [N], in the unit of the scores. Shi et al. 2024, equation 1.
+        float64 [N], in the unit of the scores; NaN where a score is NaN. Shi et al. 2024.
 
     >>> min_k(np.array([[-1.0, -5.0, -2.0, -3.0, -4.0]]), share=0.4)
     array([-4.5])
     """
     count = max(1, int(scores.shape[1] * share))
-    return np.mean(np.partition(scores, count - 1, axis=1)[:, :count], axis=1, dtype=np.float64)
+    lowest = np.mean(np.partition(scores, count - 1, axis=1)[:, :count], axis=1, dtype=np.float64)
+    return np.where(np.isnan(scores).any(axis=1), np.nan, lowest)  # partition moves NaN out of the lowest
 
 
 def standardized_logprob(logprob: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -62,7 +63,7 @@ def standardized_logprob(logprob: np.ndarray, mean: np.ndarray, std: np.ndarray)
 
     The authors' code divides by sigma as it comes. Where the model is certain of the true token, sigma and
     the difference both vanish: z tends to 0, but what float32 leaves of the two is round-off, and their
-    quotient anything. sigma = 1e-4 belongs to a probability within about 2e-11 of 1, beyond what float32 can
+    quotient anything. sigma = 1e-4 belongs to a probability within 2e-11 of 1, beyond what float32 can
     tell from 1, so the floor acts on nothing but round-off.
 
     Args:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _HEAD = """# Columns
 
-Every table of a run folder, column by column. Written by `python -m reporting.columns` from the definitions in the
-code; change them there. All tables are joined on `sequence_id`.
+Every table of a run folder, column by column. Written by `python -m reporting.columns` from the definitions
+in the code; change them there. Tables with a `sequence_id` are joined on it.
 """
 
 
@@ -51,9 +51,7 @@ def _table(name: str, columns: Sequence[Column]) -> str:
     defined = [column for column in columns if column.formula or column.source]
     if defined:
         lines += ["", "| column | formula | source |", "|---|---|---|"]
-        lines += [
-            f"| `{column.name}` | {_code(column.formula)} | {_cell(column.source)} |" for column in defined
-        ]
+        lines += [f"| `{column.name}` | {_code(column.formula)} | {_cell(column.source)} |" for column in defined]
     return "\n".join([*lines, ""])
 
 

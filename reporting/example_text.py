@@ -34,8 +34,8 @@ class Piece:
 def visible(text: str) -> str:
     """Replaces what would act on a terminal or a page instead of being read.
 
-    Control characters become their pictures (ESC: `␛`), invisible format characters their code point (`⟨U+202E⟩`),
-    lone surrogates the replacement character. Line feeds and tabs stay.
+    Control characters become their pictures (ESC: `␛`), invisible format characters their code point
+    (`⟨U+202E⟩`), lone surrogates the replacement character. Line feeds and tabs stay.
     """
     return "".join(_visible_character(character) for character in text)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,7 @@ def report_page(summary: Mapping[str, Any]) -> str:
             plots=drawings,
             headline=headline(summary),
             examples=_examples(summary),
-            mask_types=[row["type"] for row in summary["pii_types"]],
-            glossary=[(table, list(rows)) for table, rows in groupby(summary["columns"], lambda row: row["table"])],
+            glossary=_by(summary["columns"], "table"),
             has_likelihood=any(summary["overall"][field] is not None for field in LIKELIHOOD_FIELDS),
         )
     )
@@ -88,8 +86,8 @@ def headline(summary: Mapping[str, Any]) -> str:
         summary: What `summary.json` holds.
 
     Returns:
-        For example `Of 1,490 sequences, 612 (41.1 %) are recited word for word from 32 tokens of prompt; 102 of
-        these contain personal data.`
+        For example `Of 1,490 sequences, 612 (41.1 %) are recited word for word from 32 tokens of prompt;
+        102 of these contain personal data.`
     """
     rows, extractable = summary["overall"]["rows"], summary["overall"]["extractable"]
     prompt = f"from {count(summary['prefix_tokens'])} tokens of prompt"
@@ -111,22 +109,20 @@ def _harm(summary: Mapping[str, Any]) -> str:
         return "none of these contains personal data or credentials"
     names = {"pii": "personal data"}
     said = [(row["extractable"], names.get(row["category"], row["category"])) for row in harmful]
-    if len(said) == 1:
-        rows, what = said[0]
-        return f"{count(rows)} of these {'contains' if rows == 1 else 'contain'} {what}"
-    total = count(sum(rows for rows, _ in said))
-    return f"{total} of these are harmful ({', '.join(f'{count(rows)} {what}' for rows, what in said)})"
+    total = sum(rows for rows, _ in said)
+    kinds = [f"{what} ({count(rows)})" for rows, what in said] if len(said) > 1 else [said[0][1]]
+    return f"{count(total)} of these {'contains' if total == 1 else 'contain'} {' or '.join(kinds)}"
 
 
 def _examples(summary: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
     """Examples by category, their texts cut into pieces: shared, differing, masked."""
     types = {row["type"] for row in summary["pii_types"]}
-    result: dict[str, list[dict[str, Any]]] = {row["category"]: [] for row in summary["categories"]}
+    cut = []
     for example in summary["examples"]:
         suffix, continuation = example["suffix"], example["continuation"]
         # An extractable row is recited whole whatever its decoded text looks like.
         other = None if example["extractable"] else continuation
-        result.setdefault(example["category"], []).append(
+        cut.append(
             {
                 **example,
                 "prefix": pieces(example["prefix"], None, types),
@@ -135,7 +131,16 @@ def _examples(summary: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]
                 "hidden_difference": not example["extractable"] and suffix == continuation,
             }
         )
-    return [(category, examples) for category, examples in result.items() if examples]
+    groups = _by(cut, "category")
+    return [(row["category"], groups[row["category"]]) for row in summary["categories"] if row["category"] in groups]
+
+
+def _by(rows: Iterable[Mapping[str, Any]], field: str) -> dict[str, list[Mapping[str, Any]]]:
+    """Groups rows by a field, groups and rows in the order in which they come."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[field], []).append(row)
+    return groups
 
 
 def _environment() -> Environment:

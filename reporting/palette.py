@@ -1,8 +1,8 @@
 """How categories are told apart: colour, hatching and marker, so that colour is never the only sign.
 
-Colours are those of Okabe and Ito (2008), which readers with any colour vision can tell apart; harmful categories
-take the warm ones, benign ones the cool ones. Plots are drawn with stand-in colours, each of which becomes a CSS
-variable of the report, so one drawing serves light, dark and print.
+Colours start from those of Okabe and Ito (2008), which readers with any colour vision can tell apart; harmful
+categories take the warm ones, benign ones the cool ones. Plots are drawn with stand-in colours, each of which
+becomes a CSS variable of the report, so one drawing serves light, dark and print.
 """
 
 from __future__ import annotations

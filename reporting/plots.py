@@ -50,8 +50,7 @@ def extractable_by_category(categories: Sequence[Mapping], looks: Mapping[str, L
 def prompt_length_sweep(sweep: Sequence[Mapping], looks: Mapping[str, Look]) -> str | None:
     """Lines: extractable share against the length of the prompt, one line a category."""
     lines = {
-        name: [row for row in sweep if row["category"] == name and row["share"] is not None]
-        for name in [*looks, ALL]
+        name: [row for row in sweep if row["category"] == name and row["share"] is not None] for name in [*looks, ALL]
     }
     lines = {name: rows for name, rows in lines.items() if rows}
     lengths = sorted({row["k"] for rows in lines.values() for row in rows})
@@ -105,10 +104,22 @@ def extractable_by_duplicates(duplicates: Sequence[Mapping]) -> str | None:
         axes = figure.subplots()
         places = range(len(rows))
         axes.plot(
-            places, [row["share"] for row in rows], color=INK, marker="o", markersize=5, linewidth=1.4, clip_on=False
+            places,
+            [row["share"] for row in rows],
+            color=INK,
+            marker="o",
+            markersize=5,
+            linewidth=1.4,
+            clip_on=False,
         )
-        for place, row in zip(places, rows, strict=True):
-            _interval(axes, [place, place], [row["low"], row["high"]])
+        axes.vlines(
+            places,
+            [row["low"] for row in rows],
+            [row["high"] for row in rows],
+            INK,
+            linewidth=1.6,
+            clip_on=False,
+        )
         _share_axis(axes)
         axes.set_xticks(places, [row["label"] for row in rows])
         axes.set_xlim(-0.4, len(rows) - 0.6)
@@ -166,12 +177,11 @@ def distribution(histogram: Mapping | None, looks: Mapping[str, Look], name: str
             axes.text(
                 1.01,
                 0.4 / 1.12,
-                f"peak\n{percent(values.max() / values.sum())}",
+                percent(values.max() / values.sum()),
                 transform=axes.transAxes,
                 va="center",
-                fontsize=8,
+                fontsize=9,
                 color=MUTED,
-                linespacing=1.1,
             )
         bottom = panels[-1]
         bottom.set_xlim(first - 0.5 * width if any_below else edges[0], edges[-1])

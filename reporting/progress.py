@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -65,6 +66,8 @@ class Stage:
 class StageProgress:
     """Shows the stages of a run: a live line on a terminal, plain lines elsewhere.
 
+    Use it in a `with` block: at the end the terminal has its cursor back, whatever happened.
+
     Args:
         console: Where to write.
         clock: Seconds of a clock that never goes back.
@@ -74,6 +77,13 @@ class StageProgress:
         self._console = console
         self._clock = clock
         self._live = console.is_terminal and not console.is_dumb_terminal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._live:
+            self._console.show_cursor(True)
 
     @contextmanager
     def stage(
@@ -100,8 +110,6 @@ class StageProgress:
                 end = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
                 self._end(stage, "✗", f"{end} after {_rows(stage.done_rows)}, {duration(stage.seconds)}")
                 raise
-            if total_rows is not None:
-                stage.done_rows = total_rows
             speed = stage.rows_per_second
             took = f"{_rows(stage.done_rows)} in {duration(stage.seconds)}"
             self._end(stage, "✓", f"{took}, {_speed(speed)}" if speed else took)
@@ -111,9 +119,7 @@ class StageProgress:
         self._line("·", name, f"skipped: {why}", "dim")
 
     @contextmanager
-    def _live_stage(
-        self, name: str, description: str, total_rows: int | None, done_before: int
-    ) -> Iterator[Stage]:
+    def _live_stage(self, name: str, description: str, total_rows: int | None, done_before: int) -> Iterator[Stage]:
         progress = Progress(
             TextColumn("{task.fields[name]:<10}", style="bold"),
             TextColumn(
@@ -121,7 +127,7 @@ class StageProgress:
                 markup=False,
                 table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
             ),
-            BarColumn(bar_width=20),
+            BarColumn(bar_width=12),
             _StageColumn(),
             console=self._console,
             transient=True,
@@ -135,20 +141,16 @@ class StageProgress:
                 self._clock,
                 lambda stage: progress.update(task, completed=stage.done_rows),
             )
-            task = progress.add_task(
-                description, total=total_rows, completed=done_before, name=name, stage=stage
-            )
+            task = progress.add_task(description, total=total_rows, completed=done_before, name=name, stage=stage)
             yield stage
 
     @contextmanager
-    def _plain_stage(
-        self, name: str, description: str, total_rows: int | None, done_before: int
-    ) -> Iterator[Stage]:
+    def _plain_stage(self, name: str, description: str, total_rows: int | None, done_before: int) -> Iterator[Stage]:
         said_at = self._clock()
 
         def show(stage: Stage) -> None:
             nonlocal said_at
-            if self._clock() - said_at >= PLAIN_SECONDS:
+            if self._clock() - said_at >= PLAIN_SECONDS and stage.done_rows != total_rows:
                 said_at = self._clock()
                 self._line("", name, _status(stage).plain)
 
@@ -182,8 +184,13 @@ def _status(stage: Stage) -> Text:
     if stage.rows_per_second is not None:
         parts.append(_speed(stage.rows_per_second))
     if stage.seconds_left is not None:
-        parts.append(f"{duration(max(0.0, stage.seconds_left))} left")
+        parts.append(f"{_coarse(max(0.0, stage.seconds_left))} left")
     return Text(", ".join(parts))
+
+
+def _coarse(seconds: float) -> str:
+    """An estimate: tenths of a second would only flicker."""
+    return f"{round(seconds)} s" if seconds < 59.5 else duration(seconds)
 
 
 def _rows(rows: int) -> str:

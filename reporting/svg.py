@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from reporting.palette import GRID, INK, MUTED, css_variables
 
-WIDTH_INCHES = 4.7
+WIDTH_INCHES = 4.5
 """Narrow on purpose: at the width of a phone the text is still about 11 px high."""
 
 _STYLE = {

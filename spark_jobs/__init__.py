@@ -1,1 +1,1 @@
-"""The measuring half as Spark jobs: prepare, count, score, measure, label, summarize. Only this package imports pyspark."""
+"""The measuring half as Spark jobs: prepare, count, score, measure, label, summarize; the only user of pyspark."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 
-class EnvironmentProblem(Exception):
+class MachineError(Exception):
     """The machine lacks something: Java, room on the disk, a writable folder, a free port."""
 
 
 _FULL_DISK = ("No space left on device", "Disk quota exceeded")
 _OUT_OF_MEMORY = ("java.lang.OutOfMemoryError", "MemoryError")
-_FROM_A_WORKER = re.compile(r"^(?:[\w.]+\.)?(InputError|ModelError): (.+?)(?=^\s*(?:at |SQLSTATE|Traceback)|\Z)", re.M | re.S)
+_FROM_A_WORKER = re.compile(
+    r"^(?:[\w.]+\.)?(InputError|ModelError): (.+?)(?=^\s*(?:at |SQLSTATE|Traceback)|\Z)", re.M | re.S
+)
 
 
 def find_known_error(error: BaseException) -> Exception | None:
@@ -20,18 +22,19 @@ def find_known_error(error: BaseException) -> Exception | None:
     Args:
         error: What was raised; its causes are looked at, too.
     """
-    from data.errors import InputError
     from metrics.loading import ModelError
+
+    from data.errors import InputError
 
     seen: BaseException | None = error
     while seen is not None:
         text = str(seen)
         if any(sign in text for sign in _FULL_DISK):
-            return EnvironmentProblem("the disk is full. Free some room, then type the same command to go on.")
+            return MachineError("the disk is full. Free some room, then type the same command to go on.")
         if isinstance(seen, PermissionError):
-            return EnvironmentProblem(f"no permission: {seen.filename}. Choose another folder with --runs-dir.")
+            return MachineError(f"no permission: {seen.filename}. Choose another folder with --runs-dir.")
         if any(sign in text for sign in _OUT_OF_MEMORY):
-            return EnvironmentProblem(
+            return MachineError(
                 "out of memory. Fewer workers (--master local[1]) or a smaller --batch-size need less; the same "
                 "command goes on."
             )

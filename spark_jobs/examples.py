@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from metrics.redaction import redact
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
 from metrics.categories import CATEGORIES, label
-from metrics.redaction import redact
 from spark_jobs import workers
 from spark_jobs.run_config import RunConfig
 
@@ -23,9 +23,7 @@ _PLACE = {category.name: place for place, category in enumerate(CATEGORIES)}
 
 def choose(metrics: DataFrame, labels: DataFrame, seed: int) -> DataFrame:
     """Ids of a few extractable and other rows per category, by a hash of id and seed."""
-    table = metrics.select("sequence_id", "extractable").join(
-        labels.select("sequence_id", "category"), "sequence_id"
-    )
+    table = metrics.select("sequence_id", "extractable").join(labels.select("sequence_id", "category"), "sequence_id")
     draw = Window.partitionBy("category", "extractable").orderBy(
         F.xxhash64("sequence_id", F.lit(seed).cast("long")), "sequence_id"
     )
@@ -47,16 +45,18 @@ def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
     if pipeline.plan.full:
         rows = rows.join(pipeline.table("scores").select("sequence_id", "greedy_tokens"), "sequence_id")
     found = sorted(
-        rows.collect(), key=lambda row: (_PLACE.get(row["category"], 99), not row["extractable"], row["place"])
+        rows.collect(),
+        key=lambda row: (_PLACE.get(row["category"], 99), not row["extractable"], row["place"]),
     )
     decode = workers.decoder(pipeline.plan.tokenizer, pipeline.plan.tokenizer_revision)
     return [_example(row, config, decode) for row in found]
 
 
 def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
+    values = row.asDict()
     tokens = list(row["tokens"])
     prefix_tokens, suffix_tokens = tokens[: config.prefix_tokens], tokens[config.prefix_tokens :]
-    continuation_tokens = row["greedy_tokens"] if "greedy_tokens" in row else None
+    continuation_tokens = values.get("greedy_tokens")
     if continuation_tokens is None:
         # Without the full scores the continuation is known only where it is the suffix.
         continuation_tokens = suffix_tokens if row["extractable"] else None
@@ -72,7 +72,7 @@ def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
         "harmful": row["is_harmful"],
         "sequence_id": row["sequence_id"],
         "extractable": row["extractable"],
-        "memorization_score": row["memorization_score"] if "memorization_score" in row else None,
+        "memorization_score": values.get("memorization_score"),
         "first_mismatch": row["first_mismatch"],
         "prefix": prefix,
         "suffix": suffix,

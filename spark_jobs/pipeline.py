@@ -34,9 +34,7 @@ class StageProgress(Protocol):
 class Progress(Protocol):
     """Shows the stages to whoever is watching."""
 
-    def stage(
-        self, name: str, description: str, total_rows: int | None
-    ) -> AbstractContextManager[StageProgress]:
+    def stage(self, name: str, description: str, total_rows: int | None) -> AbstractContextManager[StageProgress]:
         """A stage begins; it ends with the context."""
 
     def skipped(self, name: str, why: str) -> None:
@@ -76,7 +74,11 @@ class Pipeline:
         return self.spark.read.parquet(str(self.folder.table(name)))
 
     def _stage(
-        self, name: str, description: str, total: int | None, work: Callable[[StageProgress, int | None], None]
+        self,
+        name: str,
+        description: str,
+        total: int | None,
+        work: Callable[[StageProgress, int | None], None],
     ) -> None:
         if self.folder.is_complete(name):
             self._skipped.add(name)
@@ -100,9 +102,7 @@ class Pipeline:
             sample=config.sample,
             seed=config.seed,
         )
-        self.rows = prepare_tables(
-            self.spark, self.folder, self.plan.source, settings, _rows_of(shown, total)
-        )
+        self.rows = prepare_tables(self.spark, self.folder, self.plan.source, settings, _rows_of(shown, total))
         self.folder.save(rows=self.rows)
 
     def _count(self, shown: StageProgress, total: int | None) -> None:
@@ -125,12 +125,11 @@ class Pipeline:
             prefix_tokens=config.prefix_tokens,
             k_values=config.k,
             full=self.plan.full,
+            eos_token_id=self.plan.model.eos_token_id,
             batch_size=config.batch_size,
             checkpoint_rows=config.checkpoint_rows,
         )
-        score_table(
-            self.spark, self.folder, settings, self.rows["sampled"], config.el_rows, config.seed, shown.update
-        )
+        score_table(self.spark, self.folder, settings, self.rows["sampled"], config.el_rows, config.seed, shown.update)
 
     def _measure(self, shown: StageProgress, total: int | None) -> None:
         settings = MeasureSettings(
@@ -161,17 +160,11 @@ class Pipeline:
     def _spread(self, name: str) -> DataFrame:
         """Table `name` by id over enough partitions to keep every core busy."""
         cores = self.spark.sparkContext.defaultParallelism
-        return self.table(name).repartition(
-            max(cores * 2, -(-self.rows["sampled"] // _ROWS_PER_TASK)), "sequence_id"
-        )
+        return self.table(name).repartition(max(cores * 2, -(-self.rows["sampled"] // _ROWS_PER_TASK)), "sequence_id")
 
-    def _write(
-        self, frame: DataFrame, name: str, description: str, shown: StageProgress, total: int | None
-    ) -> None:
+    def _write(self, frame: DataFrame, name: str, description: str, shown: StageProgress, total: int | None) -> None:
         writing = self.folder.writing(name)
-        run_action(
-            self.spark, description, lambda: frame.write.parquet(str(writing)), _rows_of(shown, total)
-        )
+        run_action(self.spark, description, lambda: frame.write.parquet(str(writing)), _rows_of(shown, total))
         self.folder.publish(writing, name)
 
     def _summarize(self, about: dict[str, Any]) -> dict[str, Any]:
@@ -232,7 +225,7 @@ class Pipeline:
                 }
                 for name in STAGES
             ],
-            "columns": column_reference(("sequences", "scores", "metrics", "labels", "rejected"), plan.full),
+            "columns": column_reference(plan.full),
         }
         write_json(self.folder.path / "summary.json", summary)
         return summary

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
+
 from data import Source, open_sequences
 from data.errors import InputError
-from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder, settings_key
 
@@ -140,7 +141,10 @@ def make_plan(config: RunConfig) -> Plan:
 
         made = demo()
         config = replace(
-            config, model=str(made.model), sequences=str(made.sequences), corpus=config.corpus or str(made.corpus)
+            config,
+            model=str(made.model),
+            sequences=str(made.sequences),
+            corpus=config.corpus or str(made.corpus),
         )
         names = ("demo", "demo")
     device = resolve_device(config.device)

@@ -48,9 +48,9 @@ def _prepare_shards(
                         source,
                         shard,
                         tokenizer,
-                        settings.prefix_tokens,
-                        settings.suffix_tokens,
-                        settings.vocab_size,
+                        prefix_tokens=settings.prefix_tokens,
+                        suffix_tokens=settings.suffix_tokens,
+                        vocab_size=settings.vocab_size,
                     )
 
     return run

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spark_jobs.errors import EnvironmentProblem
+from spark_jobs.errors import MachineError
 
 FORMAT = 1
 
 
-class RunConflict(Exception):
+class RunConflictError(Exception):
     """The folder holds a run made with other settings, or another process is at work in it."""
 
 
@@ -54,11 +54,11 @@ class RunFolder:
             try:
                 self.state = json.loads(self._memory.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise RunConflict(
+                raise RunConflictError(
                     f"{self._memory} is not readable as JSON ({error}); choose another --run, or move the folder away."
                 ) from error
             if self.state.get("format") != FORMAT:
-                raise RunConflict(
+                raise RunConflictError(
                     f"{self._memory} has format {self.state.get('format')!r}, this version writes {FORMAT}; "
                     "choose another --run."
                 )
@@ -71,20 +71,20 @@ class RunFolder:
         """Creates the folder, takes its lock and clears what an interrupted process left half done.
 
         Raises:
-            EnvironmentProblem: The folder cannot be written.
-            RunConflict: Another process works on this run.
+            MachineError: The folder cannot be written.
+            RunConflictError: Another process works on this run.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = (self.path / "run.lock").open("a+")
         except OSError as error:
-            raise EnvironmentProblem(
+            raise MachineError(
                 f"cannot write to {self.path}: {error.strerror}. Choose another folder with --runs-dir."
             ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunConflict(
+            raise RunConflictError(
                 f"another process is working on {self.path}; wait for it, or choose another --run."
             ) from error
         for leftover in self.path.glob(".writing-*"):
@@ -103,7 +103,7 @@ class RunFolder:
             settings: Stage name to everything its result depends on.
 
         Raises:
-            RunConflict: A finished stage was made with other settings; lists the differences.
+            RunConflictError: A finished stage was made with other settings; lists the differences.
         """
         differences = []
         for stage, wanted in settings.items():
@@ -116,7 +116,7 @@ class RunFolder:
                 if old != new:
                     differences.append(f"  {name}: {old!r} then, {new!r} now")
         if differences:
-            raise RunConflict(
+            raise RunConflictError(
                 f"{self.path} holds a run made with other settings:\n"
                 + "\n".join(dict.fromkeys(differences))
                 + "\nNothing was changed. Type --run with another name (or leave it out to get a name of its own)."

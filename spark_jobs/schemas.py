@@ -15,7 +15,11 @@ _ID = Column("sequence_id", "int64", "Identifies the sequence in every table.")
 SEQUENCES = (
     _ID,
     Column("tokens", "list<int32>", "The P prefix tokens, then the S suffix tokens.", unit="token ids"),
-    Column("text", "string", "The tokens decoded. Columns of the source that are not listed here are kept as they came."),
+    Column(
+        "text",
+        "string",
+        "The tokens decoded. Columns of the source that are not listed here are kept as they came.",
+    ),
 )
 
 REJECTED = (

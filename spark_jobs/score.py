@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -31,6 +32,7 @@ class ScoreSettings:
     prefix_tokens: int
     k_values: tuple[int, ...]
     full: bool
+    eos_token_id: int | None
     batch_size: int | None
     checkpoint_rows: int
 
@@ -51,15 +53,14 @@ def _score_batches(settings: ScoreSettings) -> Callable[[Iterator[pa.RecordBatch
                 settings.prefix_tokens,
                 settings.k_values,
                 full=settings.full,
+                eos_token_id=settings.eos_token_id,
                 batch_size=settings.batch_size,
                 el_rows=batch.column("wants_el").to_numpy(zero_copy_only=False) if settings.full else None,
             )
             columns = [batch.column("sequence_id")]
             for field in list(schema)[1:]:
                 values = getattr(scores, field.name)
-                columns.append(
-                    workers.lists(values) if values.ndim == 2 else pa.array(values, from_pandas=True)
-                )
+                columns.append(workers.lists(values) if values.ndim == 2 else pa.array(values, from_pandas=True))
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return run
@@ -96,6 +97,7 @@ def score_table(
     chunks = max(1, math.ceil(rows / settings.checkpoint_rows))
     output = from_arrow_schema(arrow_schema(scores_columns(settings.full)))
     cores = spark.sparkContext.defaultParallelism
+    per_chunk = rows / chunks
     done = 0
     for number in range(chunks):
         name = f"chunk-{number:05d}"
@@ -107,12 +109,12 @@ def score_table(
         for stale in parts.glob(f"{name}-*"):
             stale.unlink()
         in_chunk = F.pmod(F.xxhash64("sequence_id"), F.lit(chunks)) == number
-        per_chunk = rows / chunks
         tasks = max(cores * 4, math.ceil(per_chunk / _LARGEST_TASK))
         writing = folder.writing(f"scores-{name}")
         frame = (
             sequences.where(in_chunk)
             .repartition(tasks, F.xxhash64("sequence_id", F.lit(1)))
+            .sortWithinPartitions("sequence_id")  # the same batches every time: the same floats to the last bit
             .mapInArrow(_score_batches(settings), output)
         )
         run_action(
@@ -124,7 +126,7 @@ def score_table(
         files = sorted(writing.glob("part-*.parquet"))
         count = 0
         for index, file in enumerate(files):
-            count += pa.parquet.read_metadata(file).num_rows
+            count += pq.read_metadata(file).num_rows
             file.rename(parts / f"{name}-{index:05d}.parquet")
         marker.write_text(str(count))
         shutil.rmtree(writing)

@@ -17,7 +17,7 @@ from pyspark import SparkConf
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
-from spark_jobs.errors import EnvironmentProblem
+from spark_jobs.errors import MachineError
 from spark_jobs.java import find_java, java_home
 
 _LOOPBACK = "127.0.0.1"
@@ -41,7 +41,7 @@ def _address_towards(master: str) -> str:
             probe.connect((url.hostname, url.port or 7077))
             return probe.getsockname()[0]
     except OSError as error:
-        raise EnvironmentProblem(
+        raise MachineError(
             f"cannot find the Spark master {master}: {error}. Expected spark://HOST:PORT of a running master, "
             "or local[*] for this machine."
         ) from error
@@ -51,7 +51,7 @@ def free_port(first: int, tries: int = 100) -> int:
     """The first port from `first` on that nobody listens on at loopback.
 
     Raises:
-        EnvironmentProblem: None of `tries` ports is free.
+        MachineError: None of `tries` ports is free.
     """
     for port in range(first, min(first + tries, 65536)):
         with socket.socket() as probe:
@@ -59,7 +59,7 @@ def free_port(first: int, tries: int = 100) -> int:
             with contextlib.suppress(OSError):
                 probe.bind((_LOOPBACK, port))
                 return port
-    raise EnvironmentProblem(f"no free port for the Spark UI from {first} on; type --ui-port with another one.")
+    raise MachineError(f"no free port for the Spark UI from {first} on; type --ui-port with another one.")
 
 
 def package_zip(folder: Path) -> Path:
@@ -92,7 +92,7 @@ def start(
         cache: Folder for what is needed on every run.
 
     Raises:
-        EnvironmentProblem: No Java, no such master, no free port, or the JVM did not start.
+        MachineError: No Java, no such master, no free port, or the JVM did not start.
     """
     events = run_folder / "spark-events"
     events.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def start(
     try:
         spark = SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
-        raise EnvironmentProblem(f"Spark's Java did not start; its log is {log}. ({error})") from error
+        raise MachineError(f"Spark's Java did not start; its log is {log}. ({error})") from error
     spark.sparkContext.setLogLevel("WARN")
     # Workers fetch it whenever they start, so it stays until this process ends.
     folder = tempfile.mkdtemp(prefix="unrecite-")

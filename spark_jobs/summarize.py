@@ -59,15 +59,11 @@ def _figures(table: DataFrame, has: set[str]) -> list[Column]:
 
 def _as_figures(row: Row, has: set[str]) -> dict[str, Any]:
     figures = _share(row["rows"], row["extractable"] or 0)
-    return figures | {
-        name: finite(row[name]) if name in has else None for name in (*_MEANS, *_MEDIANS)
-    }
+    return figures | {name: finite(row[name]) if name in has else None for name in (*_MEANS, *_MEDIANS)}
 
 
 def _sweep(table: DataFrame, k_values: Sequence[int]) -> list[dict[str, Any]]:
-    at_k = [
-        _count_true(F.col("extractable_at_k")[place]).alias(f"k{k}") for place, k in enumerate(k_values)
-    ]
+    at_k = [_count_true(F.col("extractable_at_k")[place]).alias(f"k{k}") for place, k in enumerate(k_values)]
     counted = table.rollup("category").agg(F.count("*").alias("rows"), *at_k).collect()
     everything = [row for row in counted if row["category"] is None]
     return [
@@ -79,9 +75,7 @@ def _sweep(table: DataFrame, k_values: Sequence[int]) -> list[dict[str, Any]]:
 
 def _duplicates(table: DataFrame) -> list[dict[str, Any]] | None:
     """Extractable share by the number of duplicates, in buckets 0, 1, 2-3, 4-7, ..."""
-    bucket = F.when(F.col("duplicates") <= 0, F.lit(-1)).otherwise(
-        F.floor(F.log2("duplicates")).cast("int")
-    )
+    bucket = F.when(F.col("duplicates") <= 0, F.lit(-1)).otherwise(F.floor(F.log2("duplicates")).cast("int"))
     rows = (
         table.where("duplicates is not null")
         .groupBy(bucket.alias("bucket"))
@@ -218,9 +212,7 @@ def summarize(
                 table, F.col("memorization_score"), HISTOGRAM_BINS["memorization_score"]
             )
         if "log_p_z" in has:
-            histograms["log10_p_z"] = _histogram(
-                table, F.col("log_p_z") / _LN10, HISTOGRAM_BINS["log10_p_z"]
-            )
+            histograms["log10_p_z"] = _histogram(table, F.col("log_p_z") / _LN10, HISTOGRAM_BINS["log10_p_z"])
         return {
             "overall": _as_figures(overall, has),
             "categories": [
@@ -242,12 +234,12 @@ def summarize(
         table.unpersist()
 
 
-def column_reference(tables: Sequence[str], full: bool) -> list[dict[str, str]]:
-    """The glossary of the report: every column of the tables named."""
+def column_reference(full: bool) -> list[dict[str, str]]:
+    """The glossary of the report: every column of every table that the run has."""
     left_out = set() if full else {c.name for m in METRICS if m.needs_full_scores for c in m.columns}
     return [
         {"table": table} | asdict(column)
-        for table in tables
-        for column in TABLES[table]
+        for table, columns in TABLES.items()
+        for column in columns
         if not (table == "metrics" and column.name in left_out)
     ]

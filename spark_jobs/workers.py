@@ -24,7 +24,6 @@ def _quiet() -> None:
 def model(name: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
     """The model, loaded at the first call in this process. CPU workers use one thread each."""
     import torch
-
     from metrics.loading import load_model
 
     _quiet()
@@ -57,5 +56,7 @@ def matrix(column: pa.Array | pa.ChunkedArray, rows: int) -> np.ndarray:
 def lists(array: np.ndarray) -> pa.Array:
     """An array [N, L] as a list column of N lists."""
     rows, length = array.shape
-    offsets = pa.array(np.arange(0, (rows + 1) * length, length, dtype=np.int32) if length else np.zeros(rows + 1, np.int32))
+    offsets = pa.array(
+        np.arange(0, (rows + 1) * length, length, dtype=np.int32) if length else np.zeros(rows + 1, np.int32)
+    )
     return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(array).reshape(-1)))

@@ -1,0 +1,156 @@
+"""How logits are got from any causal language model: its body, its head, and whether it decodes from a cache.
+
+The body turns tokens into states, the head turns states into logits. Kept apart, logits exist only for the
+positions that are needed, a chunk at a time. Not every model is head(body(x)): Gemma 2 caps its logits,
+Cohere and Granite scale them. So the two are compared once with the model's own forward, and where they
+differ by a single bit the model is run whole instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.cache_utils import Cache, DynamicCache
+
+# Matrix products of fewer rows than this take other kernels, which add up in another order (MKL and oneDNN:
+# below 4). Padding up to it makes a row's scores the same, to the bit, whatever rows happen to be beside it.
+MIN_ROWS = 4
+
+# Logits alive at once. On a CPU a chunk should stay near the caches; on a GPU it should fill the device.
+_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**26}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What two tiny forward passes showed of a model.
+
+    Attributes:
+        vocab_size: V, the width of its logits.
+        is_split: True where logits are head(body(tokens)) to the bit.
+        is_cacheable: True where a cache of plain key/value layers decodes as the whole forward does; False,
+            for example, for recurrent models, which then decode by running the sequence anew.
+    """
+
+    vocab_size: int
+    is_split: bool
+    is_cacheable: bool
+
+
+class CausalLM:
+    """A causal language model as a body that gives states and a head that turns some of them into logits.
+
+    Attributes:
+        name: The model's name or folder, for messages.
+        device: Where its input goes.
+        vocab_size: V, the width of its logits.
+        is_cacheable: See `Architecture`.
+    """
+
+    def __init__(self, model: PreTrainedModel, architecture: Architecture) -> None:
+        self.name = model.name_or_path or type(model).__name__
+        self.device = model.get_input_embeddings().weight.device
+        self.vocab_size = architecture.vocab_size
+        self.is_cacheable = architecture.is_cacheable
+        self._model = model
+        self._head = model.get_output_embeddings() if architecture.is_split else None
+
+    @property
+    def chunk_rows(self) -> int:
+        """How many rows of V logits may exist at once."""
+        return max(MIN_ROWS, _CHUNK_LOGITS.get(self.device.type, 2**21) // self.vocab_size)
+
+    def max_batch(self, length: int) -> int | None:
+        """The largest batch that keeps the bound on logits; None where the head runs in chunks."""
+        return None if self._head is not None else max(1, self.chunk_rows // length)
+
+    def states(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
+        """Runs the model without its head.
+
+        Args:
+            tokens: int64 [B, L].
+            cache: Extended by the L tokens, where given.
+
+        Returns:
+            [B, L, width]: what `logits` takes; the hidden states, or the logits of a model that can't be
+            split.
+        """
+        if self._head is None:
+            return self._model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None).logits
+        return self._model.base_model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None)[0]
+
+    def logits(self, states: Tensor) -> Tensor:
+        """The logits of some states, as float32 that the caller may overwrite.
+
+        Args:
+            states: [R, width], R up to `chunk_rows`.
+
+        Returns:
+            float32 [R, V].
+        """
+        if self._head is None:
+            return states.to(torch.float32, copy=True)
+        rows = len(states)
+        if rows < MIN_ROWS:
+            states = torch.cat([states, states.new_zeros(MIN_ROWS - rows, states.shape[1])])
+        return self._head(states)[:rows].float()
+
+
+_inspected: weakref.WeakKeyDictionary[PreTrainedModel, Architecture] = weakref.WeakKeyDictionary()
+
+
+def causal_lm(model: PreTrainedModel) -> CausalLM:
+    """Wraps a model; its architecture is looked at once as long as it lives."""
+    if model not in _inspected:
+        with evaluation(model):
+            _inspected[model] = _inspect(model)
+    return CausalLM(model, _inspected[model])
+
+
+def _inspect(model: PreTrainedModel) -> Architecture:
+    device = model.get_input_embeddings().weight.device
+    tokens = (torch.arange(2 * 8, device=device) * 7919 % embedding_rows(model)).view(2, 8)
+    logits = model(input_ids=tokens, use_cache=False).logits
+    head = model.get_output_embeddings()
+    is_split = False
+    if head is not None and model.base_model is not model:
+        # A head that takes states of another width raises RuntimeError.
+        with contextlib.suppress(RuntimeError):
+            is_split = torch.equal(head(model.base_model(input_ids=tokens, use_cache=False)[0]), logits)
+
+    is_cacheable = False
+    # An architecture with another kind of memory refuses this cache, each in its own way.
+    with contextlib.suppress(
+        AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError
+    ):
+        cache = DynamicCache()
+        model(input_ids=tokens[:, :7], past_key_values=cache, use_cache=True)
+        last = model(input_ids=tokens[:, 7:], past_key_values=cache, use_cache=True).logits[:, 0]
+        tolerance = 1e-4 if logits.dtype in (torch.float32, torch.float64) else 0.1
+        spread = float(logits.float().std()) + 1e-6
+        is_cacheable = all(layer.keys.shape[2] == 8 for layer in cache.layers) and torch.allclose(
+            last.float(), logits[:, 7].float(), rtol=1e-4, atol=tolerance * spread
+        )
+    return Architecture(logits.shape[-1], is_split, is_cacheable)
+
+
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many token ids the model can take: the rows of its input embedding."""
+    return model.get_input_embeddings().weight.shape[0]
+
+
+@contextlib.contextmanager
+def evaluation(model: PreTrainedModel) -> Iterator[None]:
+    """No dropout and no gradients inside; the model is left as it was."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)

@@ -1,0 +1,218 @@
+"""Whole runs of the command on the demo: right, the same however they are cut up, and resumable."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TABLES = ("sequences", "rejected", "duplicates", "scores", "metrics", "labels")
+
+
+def read(run: Path, table: str) -> pd.DataFrame:
+    frame = pd.read_parquet(run / f"{table}.parquet")
+    return frame.sort_values(list(frame.columns[:1])).reset_index(drop=True)
+
+
+def assert_same_tables(one: Path, other: Path, rtol: float, atol: float) -> None:
+    """Integers, texts and lists of integers equal; floats within the tolerance (0 is to the last bit)."""
+    for table in TABLES:
+        left, right = read(one, table), read(other, table)
+        assert list(left.columns) == list(right.columns)
+        assert len(left) == len(right)
+        for column in left.columns:
+            a, b = left[column].to_numpy(), right[column].to_numpy()
+            if a.dtype.kind == "O" and len(a) and isinstance(a[0], np.ndarray) and a[0].dtype.kind in "fi":
+                a, b = np.stack(a), np.stack(b)
+            if a.dtype.kind == "f":
+                np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=f"{table}.{column}")
+            elif a.dtype.kind in "ib":
+                np.testing.assert_array_equal(a, b, err_msg=f"{table}.{column}")
+            else:
+                assert [repr(x) for x in a] == [repr(x) for x in b], f"{table}.{column}"
+
+
+@pytest.fixture(scope="session")
+def demo_run(measure, demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo measured in chunks of 300 rows, uninterrupted."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = measure("--runs-dir", folder, "--run", "whole", "--checkpoint-rows", 300)
+    assert done.returncode == 0, done.stderr
+    (folder / "whole" / "stdout.txt").write_text(done.stdout)
+    return folder / "whole"
+
+
+def test_every_sequence_is_in_every_table(demo_run: Path) -> None:
+    ids = set(read(demo_run, "sequences").sequence_id)
+    assert len(ids) > 1000
+    for table in ("duplicates", "scores", "metrics", "labels"):
+        frame = read(demo_run, table)
+        assert frame.sequence_id.is_unique
+        assert set(frame.sequence_id) == ids
+
+
+def test_summary_counts_what_the_tables_hold(demo_run: Path) -> None:
+    summary = json.loads((demo_run / "summary.json").read_text())
+    both = read(demo_run, "metrics").merge(read(demo_run, "labels"), on="sequence_id")
+    assert summary["overall"]["rows"] == len(both)
+    assert summary["overall"]["extractable"] == int(both.extractable.sum())
+    for entry in summary["categories"]:
+        rows = both[both.category == entry["category"]]
+        assert (entry["rows"], entry["extractable"]) == (len(rows), int(rows.extractable.sum()))
+        assert entry["memorization_score"] == pytest.approx(rows.memorization_score.mean(), rel=1e-6)
+        assert entry["log_p_z"] == pytest.approx(rows.log_p_z.sort_values().iloc[(len(rows) - 1) // 2], rel=1e-6)
+    at_k = np.stack(both.extractable_at_k.to_numpy())
+    swept = {(e["category"], e["k"]): e["extractable"] for e in summary["sweep"]}
+    for place, k in enumerate(summary["k"]):
+        assert swept["all", k] == int(at_k[:, place].sum())
+    for name in ("memorization_score", "log10_p_z"):
+        histogram = summary["histograms"][name]
+        inside = sum(sum(counts) for counts in histogram["counts"].values())
+        assert inside + sum(histogram["below"].values()) == len(both)
+
+
+def test_the_demo_memorized_what_it_saw_often_and_is_labelled_right(demo_run: Path) -> None:
+    metrics, sequences = read(demo_run, "metrics"), read(demo_run, "sequences")
+    both = metrics.merge(sequences[["sequence_id", "true_category", "is_member"]], on="sequence_id")
+    often = both[both.duplicates >= 48]
+    assert 0.60 <= often.extractable.mean() <= 0.95
+    never = both[~both.is_member & both.true_category.isin(["pii", "code", "text"])]
+    assert never.extractable.mean() <= 0.05
+    assert (both[~both.is_member].duplicates == 0).all()
+    summary = json.loads((demo_run / "summary.json").read_text())
+    assert summary["label_check"]["macro_f1"] >= 0.95
+    assert {entry["score"] for entry in summary["membership"]} == {
+        "loss",
+        "zlib_ratio",
+        "min_k",
+        "min_k_plus_plus",
+    }
+    assert all(entry["auroc"] > 0.6 for entry in summary["membership"])
+
+
+def test_scores_agree_with_generate(demo_run: Path, demo) -> None:
+    """Labels, first mismatch, greedy tokens and memorization score of every row, as tables hold them."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    sequences, scores, metrics = (read(demo_run, name) for name in ("sequences", "scores", "metrics"))
+    tokens = torch.tensor(np.stack(sequences.tokens.to_numpy()).astype(np.int64))
+    model = AutoModelForCausalLM.from_pretrained(demo.model, dtype=torch.float32).eval()
+    greedy = []
+    with torch.no_grad():
+        for start in range(0, len(tokens), 256):
+            prompt = tokens[start : start + 256, :32]
+            out = model.generate(
+                prompt,
+                attention_mask=torch.ones_like(prompt),
+                do_sample=False,
+                min_new_tokens=32,
+                max_new_tokens=32,
+                pad_token_id=0,
+            )
+            greedy.append(out[:, 32:])
+    greedy = torch.cat(greedy).numpy()
+    hits = greedy == tokens[:, 32:].numpy()
+    first = np.where(hits.all(1), 32, (~hits).argmax(1))
+    assert ((first > 0) & (first < 32)).sum() > 100  # partial matches are among them
+    np.testing.assert_array_equal(np.stack(scores.greedy_tokens.to_numpy()), greedy)
+    np.testing.assert_array_equal(metrics.first_mismatch.to_numpy(), first)
+    np.testing.assert_array_equal(metrics.extractable.to_numpy(), hits.all(1))
+    np.testing.assert_allclose(metrics.memorization_score.to_numpy(), hits.mean(1), atol=1e-7)
+
+
+def test_the_report_stands_alone(demo_run: Path) -> None:
+    report = (demo_run / "report.html").read_text()
+    assert 'src="http' not in report and "@import" not in report
+    assert str(demo_run / "report.html") in (demo_run / "stdout.txt").read_text().replace("\n", "")
+
+
+def test_second_run_skips_what_is_done(measure, demo_run: Path) -> None:
+    before = {table: read(demo_run, table) for table in TABLES}
+    done = measure("--runs-dir", demo_run.parent, "--run", "whole", "--checkpoint-rows", 300)
+    assert done.returncode == 0, done.stderr
+    for stage in ("prepare", "count", "score", "measure", "label"):
+        assert any(stage in line and "skipped" in line for line in done.stdout.splitlines()), stage
+    for table in TABLES:
+        pd.testing.assert_frame_equal(before[table], read(demo_run, table))
+
+
+def test_other_settings_do_not_touch_the_run(measure, demo_run: Path) -> None:
+    before = (demo_run / "run.json").read_text()
+    done = measure("--runs-dir", demo_run.parent, "--run", "whole", "--k", "16,32")
+    assert done.returncode == 3
+    assert "k: [8, 16, 32] then, [16, 32] now" in done.stderr
+    assert (demo_run / "run.json").read_text() == before
+
+
+def test_the_same_tables_whatever_the_partitioning(measure, demo_run: Path) -> None:
+    done = measure(
+        "--runs-dir", demo_run.parent, "--run", "other", "--master", "local[3]", "--batch-size", 7,
+        "--checkpoint-rows", 500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert_same_tables(demo_run, demo_run.parent / "other", rtol=1e-3, atol=1e-4)
+
+
+def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_killed_within_and_between_stages_it_goes_on(measure, demo_run: Path) -> None:
+    run = demo_run.parent / "killed"
+    arguments = ["--runs-dir", demo_run.parent, "--run", "killed", "--checkpoint-rows", 300]
+
+    def stages() -> dict:
+        try:
+            return json.loads((run / "run.json").read_text())["stages"]
+        except FileNotFoundError:
+            return {}
+
+    def chunks() -> int:
+        return len(list((run / ".partial-scores").glob("_*.done")))
+
+    for condition in (lambda: "prepare" in stages(), lambda: chunks() >= 2, lambda: "measure" in stages()):
+        process = subprocess.Popen(
+            [sys.executable, REPOSITORY / "calculate_metrics.py", *map(str, arguments)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ,
+        )
+        wait_for(condition, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = measure(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "skipped" in done.stdout
+    assert_same_tables(demo_run, run, rtol=0, atol=0)
+    assert not list(run.glob(".writing-*"))
+    assert not list(run.glob(".partial-*"))
+
+
+def test_interrupt_says_how_to_go_on(demo_run: Path) -> None:
+    run = demo_run.parent / "interrupted"
+    process = subprocess.Popen(
+        [sys.executable, REPOSITORY / "calculate_metrics.py", "--runs-dir", run.parent, "--run", run.name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: (run / "sequences.parquet").exists(), process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "same command again" in stderr
+    assert "Traceback" not in stderr
