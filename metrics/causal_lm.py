@@ -125,9 +125,7 @@ def _inspect(model: PreTrainedModel) -> Architecture:
 
     is_cacheable = False
     # An architecture with another kind of memory refuses this cache, each in its own way.
-    with contextlib.suppress(
-        AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError
-    ):
+    with contextlib.suppress(AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
         cache = DynamicCache()
         model(input_ids=tokens[:, :7], past_key_values=cache, use_cache=True)
         last = model(input_ids=tokens[:, 7:], past_key_values=cache, use_cache=True).logits[:, 0]

@@ -68,9 +68,7 @@ def extraction_likelihood(
             stop += 1
         part = slice(start, stop)
         found = _decode_and_match(lm, tokens, cache, greedy, rows[part], needed[part], n, banned)
-        result.append(
-            _overlaps(mismatch[part].cpu().numpy(), needed[part].cpu().numpy(), found.cpu().numpy(), n)
-        )
+        result.append(_overlaps(mismatch[part].cpu().numpy(), needed[part].cpu().numpy(), found.cpu().numpy(), n))
         start = stop
     return torch.from_numpy(np.concatenate(result)).float().to(tokens.device)
 
@@ -91,9 +89,7 @@ def _wave_capacity(cache: DynamicCache | None, tokens: Tensor) -> int:
     if cache is None:
         return 64
     a_branch = sum(
-        side[0, :, 0].numel() * side.element_size()
-        for layer in cache.layers
-        for side in (layer.keys, layer.values)
+        side[0, :, 0].numel() * side.element_size() for layer in cache.layers for side in (layer.keys, layer.values)
     )
     return max(64, _WAVE_BYTES.get(tokens.device.type, 2**27) // (a_branch * tokens.shape[1]))
 

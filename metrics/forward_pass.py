@@ -27,6 +27,7 @@ from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation
 from metrics.extraction_likelihood import extraction_likelihood
 from metrics.greedy_decoding import greedy_continuation
 from metrics.logit_statistics import argmax, logprob_and_moments, margin, rank, topk_logprob
+from metrics.model_errors import ModelError
 from metrics.token_scores import TokenScores
 
 TOP_K = 40
@@ -67,11 +68,12 @@ def score(
         The scores in the order of `tokens`.
 
     Raises:
-        ValueError: shapes, prompt lengths or token ids that do not fit the model; logits that are not finite.
+        ValueError: shapes, prompt lengths or token ids that do not fit the model.
+        ModelError: logits that are not finite numbers.
         torch.OutOfMemoryError, RuntimeError: not even one row fits into memory.
     """
     tokens = np.ascontiguousarray(tokens, dtype=np.int64)
-    _check(model, tokens, prefix_tokens, k_values)
+    _check(model, tokens, prefix_tokens, k_values, eos_token_id)
     lm = causal_lm(model)
     size = batch_size or default_batch_size(model, tokens.shape[1])
     size = min(size, lm.max_batch(tokens.shape[1]) or size)
@@ -87,9 +89,7 @@ def score(
             batch = slice(start, start + size)
             try:
                 parts.append(
-                    _score_batch(
-                        lm, rows[batch], prefix_tokens, k_values, full, eos_token_id, wanted[batch], n
-                    )
+                    _score_batch(lm, rows[batch], prefix_tokens, k_values, full, eos_token_id, wanted[batch], n)
                 )
                 start += size
                 continue
@@ -123,29 +123,24 @@ def default_batch_size(model: PreTrainedModel, length: int) -> int:
     return max(1, min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row))
 
 
-def _check(model: PreTrainedModel, tokens: np.ndarray, prefix_tokens: int, k_values: Sequence[int]) -> None:
+def _check(
+    model: PreTrainedModel, tokens: np.ndarray, prefix_tokens: int, k_values: Sequence[int], banned: int | None
+) -> None:
     if tokens.ndim != 2:
         raise ValueError(f"tokens have the shape {tokens.shape}, expected [sequences, tokens]")
     length = tokens.shape[1]
     if not 1 <= prefix_tokens < length:
-        raise ValueError(
-            f"{prefix_tokens} prefix tokens do not leave a suffix in sequences of {length} tokens"
-        )
-    if (
-        not k_values
-        or list(k_values) != sorted(set(k_values))
-        or k_values[0] < 1
-        or k_values[-1] != prefix_tokens
-    ):
+        raise ValueError(f"{prefix_tokens} prefix tokens do not leave a suffix in sequences of {length} tokens")
+    if not k_values or list(k_values) != sorted(set(k_values)) or k_values[0] < 1 or k_values[-1] != prefix_tokens:
         raise ValueError(
             f"prompt lengths {list(k_values)}: expected ascending numbers from 1 up to {prefix_tokens}, and that one"
         )
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     if positions and length - 1 > positions:
-        raise ValueError(
-            f"sequences of {length} tokens are longer than the {positions} positions of the model"
-        )
+        raise ValueError(f"sequences of {length} tokens are longer than the {positions} positions of the model")
     rows = embedding_rows(model)
+    if banned is not None and not 0 <= banned < rows:
+        raise ValueError(f"the end-of-text token {banned} is outside the model's vocabulary of {rows} ids")
     if tokens.size and (tokens.min() < 0 or tokens.max() >= rows):
         worst = int(tokens.max()) if tokens.max() >= rows else int(tokens.min())
         raise ValueError(f"token id {worst} is outside the model's vocabulary of {rows} ids")
@@ -185,9 +180,7 @@ def _score_batch(
     return {name: _to_numpy(value) for name, value in fields.items()}
 
 
-def first_mismatch(
-    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None
-) -> tuple[Tensor, Tensor]:
+def first_mismatch(lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None) -> tuple[Tensor, Tensor]:
     """Where greedy decoding leaves the suffix, with logits only for rows that have not left it yet.
 
     Args:
@@ -300,7 +293,7 @@ def _refuse_not_finite(lm: CausalLM, fields: dict[str, Tensor]) -> None:
     names = [name for name in ("min_margin", "logprob", "logprob_mean", "logprob_std") if name in fields]
     finite = torch.stack([fields[name].isfinite().all() for name in names])
     if not finite.all():
-        raise ValueError(
+        raise ModelError(
             f"the model {lm.name} gives logits that are not finite numbers: its weights are damaged, or too large "
             "for its dtype (--dtype float32 is the safe choice)"
         )

@@ -119,7 +119,7 @@ class Pipeline:
         config = self.plan.config
         settings = ScoreSettings(
             model=config.model,
-            revision=config.revision,
+            revision=self.plan.model.revision,
             dtype=config.dtype,
             device=config.device,
             prefix_tokens=config.prefix_tokens,

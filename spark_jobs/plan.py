@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
-
 from data import Source, open_sequences
 from data.errors import InputError
+from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder, settings_key
 
 STAGES = ("prepare", "count", "score", "measure", "label", "summarize")
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -116,6 +114,11 @@ def _checked(config: RunConfig) -> RunConfig:
     return replace(config, k=tuple(sorted({*config.k, config.prefix_tokens})))
 
 
+def _absolute(name: str | None) -> str | None:
+    """A folder by its whole path, since workers run elsewhere; a hub id as it is."""
+    return str(Path(name).expanduser().resolve()) if name and Path(name).expanduser().exists() else name
+
+
 def _file_state(spec: str | None) -> Any:
     """Name, size and time of a table given as an option, so that a changed file is noticed."""
     if spec is None:
@@ -147,7 +150,10 @@ def make_plan(config: RunConfig) -> Plan:
             corpus=config.corpus or str(made.corpus),
         )
         names = ("demo", "demo")
-    device = resolve_device(config.device)
+    else:
+        config = replace(config, model=_absolute(config.model), tokenizer=_absolute(config.tokenizer))
+    # On a cluster the device is the workers', which may not be here.
+    device = resolve_device(config.device) if (config.master or "local").startswith("local") else config.device
     model = describe_model(config.model, config.revision)
     tokenizer = config.tokenizer or config.model
     tokenizer_revision = None if config.tokenizer else config.revision
@@ -205,7 +211,7 @@ def _stage_settings(
     }
     score = prepare | {
         "model": config.model,
-        "revision": config.revision,
+        "revision": model.revision,
         "model fingerprint": model.fingerprint,
         "k": list(config.k),
         "scores": config.scores,

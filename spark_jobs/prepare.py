@@ -11,14 +11,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from data import Source, output_schema, prepare, read_shard
+from data import DUPLICATE_ID, Source, output_schema, prepare, read_shard
 from data.errors import InputError
 from spark_jobs import workers
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.schemas import REJECTED
 from spark_jobs.watch import run_action
-
-DUPLICATE_ID = "duplicate id"
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def _without_repeated_ids(prepared: DataFrame) -> tuple[DataFrame, DataFrame]:
 
 def _rejected(prepared: DataFrame, repeats: DataFrame) -> DataFrame:
     columns = [column.name for column in REJECTED]
-    as_came = F.to_json(F.struct(*[c for c in prepared.columns if c not in {*columns, "input_order"}]))
+    as_came = F.to_json(F.struct(*[F.col(f"`{c}`") for c in prepared.columns if c not in {*columns, "input_order"}]))
     again = repeats.withColumns(
         {
             "reason": F.lit(DUPLICATE_ID),

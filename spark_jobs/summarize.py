@@ -11,11 +11,11 @@ import numpy as np
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from metrics import METRICS
+from metrics import metric_columns
 from metrics.categories import CATEGORIES
 from metrics.intervals import wilson_interval
 from metrics.membership import MEMBERSHIP_SCORES, auroc, tpr_at_fpr
-from spark_jobs.schemas import TABLES
+from spark_jobs.schemas import TABLES, scores_columns
 
 NEAR_TIE_MARGIN = 1e-4
 HISTOGRAM_BINS = {"memorization_score": (0.0, 1.0, 16), "log10_p_z": (-30.0, 0.0, 15)}
@@ -236,10 +236,8 @@ def summarize(
 
 def column_reference(full: bool) -> list[dict[str, str]]:
     """The glossary of the report: every column of every table that the run has."""
-    left_out = set() if full else {c.name for m in METRICS if m.needs_full_scores for c in m.columns}
-    return [
-        {"table": table} | asdict(column)
-        for table, columns in TABLES.items()
-        for column in columns
-        if not (table == "metrics" and column.name in left_out)
-    ]
+    tables = TABLES | {
+        "scores": scores_columns(full),
+        "metrics": (TABLES["metrics"][0], *metric_columns(full)),
+    }
+    return [{"table": table} | asdict(column) for table, columns in tables.items() for column in columns]

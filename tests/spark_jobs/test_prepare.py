@@ -1,0 +1,72 @@
+"""Rows become sequences once each; what cannot be measured is set aside with its reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from data import open_sequences
+from data.errors import InputError
+from spark_jobs.prepare import DUPLICATE_ID, PrepareSettings, prepare_tables, rejected_by_reason
+from spark_jobs.run_folder import RunFolder
+
+
+def prepared(spark: SparkSession, demo, files: Path, run: Path, sample: int | None = None, seed: int = 0):
+    folder = RunFolder(run)
+    folder.open()
+    settings = PrepareSettings(str(demo.model), None, 4, 4, vocab_size=2048, sample=sample, seed=seed)
+    try:
+        rows = prepare_tables(spark, folder, open_sequences(str(files)), settings, lambda share: None)
+    finally:
+        folder.close()
+    return folder, rows
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Two files, in which ids 3 and 5 come again with other tokens, and two rows are broken."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    first = [(i, [10 + i] * 8) for i in range(6)] + [(3, [900] * 8), (70, [1] * 7)]
+    second = [(5, [901] * 8), (71, [1] * 7 + [2048]), (8, [18] * 9)]
+    for name, rows in (("a", first), ("b", second)):
+        table = pa.table({"sequence_id": [r[0] for r in rows], "tokens": [r[1] for r in rows]})
+        pq.write_table(table, folder / f"{name}.parquet", row_group_size=3)
+    return folder
+
+
+def test_first_row_of_an_id_wins(spark: SparkSession, demo, files: Path, tmp_path: Path) -> None:
+    folder, rows = prepared(spark, demo, files, tmp_path / "run")
+    assert rows == {"read": 11, "accepted": 7, "rejected": 4, "sampled": 7}
+    sequences = pd.read_parquet(folder.table("sequences"))
+    assert sequences.sequence_id.tolist() == [0, 1, 2, 3, 4, 5, 8]
+    assert [list(t) for t in sequences.tokens] == [[10 + i] * 8 for i in (0, 1, 2, 3, 4, 5, 8)]
+    rejected = pd.read_parquet(folder.table("rejected"))
+    repeats = rejected[rejected.reason == DUPLICATE_ID]
+    assert sorted(zip(repeats.source, repeats.row, strict=True)) == [("a.parquet", 6), ("b.parquet", 0)]
+    assert repeats.raw.str.contains("900|901").all()
+    assert sum(rejected_by_reason(spark, folder).values()) == 4
+
+
+def test_sample_depends_on_seed_alone(spark: SparkSession, demo, files: Path, tmp_path: Path) -> None:
+    def ids(run: str, source: Path, seed: int) -> list[int]:
+        folder, rows = prepared(spark, demo, source, tmp_path / run, sample=4, seed=seed)
+        assert rows["sampled"] == 4
+        return pd.read_parquet(folder.table("sequences")).sequence_id.tolist()
+
+    merged = tmp_path / "merged.parquet"
+    pq.write_table(pa.concat_tables(pq.read_table(f) for f in sorted(files.iterdir())), merged)
+    assert ids("one", files, 1) == ids("two", merged, 1)
+    assert any(ids("one", files, 1) != ids(f"seed{seed}", files, seed) for seed in (2, 3, 4))
+
+
+def test_nothing_to_measure(spark: SparkSession, demo, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"tokens": [[1], [2, 3]]}), tmp_path / "short.parquet")
+    with pytest.raises(InputError, match="none of the 2 rows"):
+        prepared(spark, demo, tmp_path / "short.parquet", tmp_path / "run")
+    assert len(pd.read_parquet(tmp_path / "run" / "rejected.parquet")) == 2
