@@ -44,7 +44,7 @@ class CorpusSettings:
 
     seed: int = 0
     vocab_size: int = 2048
-    often: Mapping[int, int] = field(default_factory=lambda: {16: 18, 24: 18, 32: 18, 48: 18})
+    often: Mapping[int, int] = field(default_factory=lambda: {16: 16, 24: 16, 32: 16, 48: 16})
     sometimes: Mapping[int, int] = field(default_factory=lambda: {2: 8, 4: 8, 8: 8})
     once: int = 60
     never: int = 66
@@ -86,8 +86,8 @@ def candidates(settings: CorpusSettings, installed: demo_text.InstalledTexts) ->
     rng = random.Random(settings.seed)
     people = demo_people.People(settings.seed)
     secrets = demo_secrets.Secrets(settings.seed)
-    words = sorted({word for text in installed.prose for word in text.split() if word.isalpha() and word.islower()})
-    patterns = demo_patterns.Patterns(settings.seed, [word for word in words if 3 <= len(word) <= 10])
+    words = sorted({word for word in people.faker.words(2000) if word.isalpha() and word.islower() and len(word) > 2})
+    patterns = demo_patterns.Patterns(settings.seed, words)
     needed = len(settings.copies())
 
     def plain(texts: Iterable[str]) -> list[demo_people.Document]:

@@ -2,7 +2,7 @@
 
 Functions lose their docstrings, and those with comments are left out. Prose paragraphs come from docstrings, licence
 paragraphs from the licence files of packages. A paragraph is kept only if each of its capitalised words also occurs in
-lower case in some docstring or licence (`Note`, `Licensor`): names of people do not.
+lower case in a few docstrings or licences (`Note`, `Licensor`): names of people do not.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib.metadata
 import inspect
 import re
 import sysconfig
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from pathlib import Path
 SKIPPED_FILES = {"this.py", "antigravity.py", "__hello__.py", "site.py", "_sitebuiltins.py"}
 
 _PERSONAL = re.compile(r"@[\w-]+\.|\bcopyright\b|\bauthors?\b|\bwritten by\b|\bcontributed by\b|\bmaintain", re.I)
+_LEGAL = re.compile(r"licen[cs]|warrant|liabl|liabil|permission|agreement|distribut|copyright|hereby|rights\b", re.I)
 _NOT_PROSE = re.compile(r"[_=<>{}\[\]|\\`*#~^]|::|\.\.|\w\(|\)\.|>>>|--|:\w+:|\b\w+\.\w+\b|\d\d\d")
 _PYTHON_FILE = re.compile(r"^(?!.*(?:tests?/|_vendor|testing)).*\.py$")
 _LICENCE_FILE = re.compile(r"(?i)licen[sc]es?[^/]*(?:$|/[^/]+$)(?<!\.py)(?<!\.pyc)(?<!\.pyi)(?<!\.html)")
@@ -53,7 +55,8 @@ class TextSources:
         "Jinja2", "click", "huggingface_hub", "hypothesis", "matplotlib", "numpy", "pandas", "rich",
     )  # fmt: skip
     licences: tuple[str, ...] = (
-        "Faker", "hypothesis", "matplotlib", "numpy", "pandas", "pyarrow", "pyspark", "sacrebleu", "torch",
+        "Faker", "hypothesis", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "pyspark", "sacrebleu",
+        "torch",
     )  # fmt: skip
 
 
@@ -111,7 +114,8 @@ def read_installed_texts(sources: TextSources | None = None) -> InstalledTexts:
         docstrings += _functions_and_docstrings(path)[1]
     licences = [_read(path) for path in package_files(sources.licences, _LICENCE_FILE)]
 
-    lower_case = {word for text in docstrings + licences for word in re.findall(r"\b[a-z]{2,}\b", text)}
+    counts = Counter(word for text in docstrings + licences for word in set(re.findall(r"\b[a-z]{2,}\b", text)))
+    lower_case = {word for word, texts in counts.items() if texts >= 3}  # a name may stand in a web address
     paragraphs = (paragraph for text in docstrings for paragraph in _paragraphs(text))
     prose = [text for text in paragraphs if _is_prose(text) and _names_nobody(text, lower_case)]
     clauses = (paragraph for text in licences for paragraph in _paragraphs(text))
@@ -180,17 +184,20 @@ def _is_prose(paragraph: str) -> bool:
         and paragraph.isascii()
         and not _NOT_PROSE.search(paragraph)
         and not _PERSONAL.search(paragraph)
+        and not _LEGAL.search(paragraph)
         and sum(map(str.isalpha, paragraph)) >= 0.77 * len(paragraph)
         and paragraph.rstrip()[-1] in ".:;"
     )
 
 
 def _is_clause(paragraph: str) -> bool:
+    """Legal sentences without an address, a copyright holder or anybody's web page."""
     words = _WORD.findall(paragraph)
     return (
         len(words) >= 25
         and paragraph.isascii()
-        and not re.search(r"@|\(c\)|\bcopyright \d|\bby [A-Z][a-z]+ [A-Z]|[<>{}\\|]", paragraph, re.I)
+        and _LEGAL.search(paragraph) is not None
+        and not re.search(r"@|://|www\.|^(?:Name|Files): |\(c\)|\bcopyright \d|[<>{}\\|]", paragraph, re.I | re.M)
         and sum(map(str.isalpha, paragraph)) >= 0.7 * len(paragraph)
     )
 

@@ -4,7 +4,7 @@ Run `python -m metrics.build_lexicon` to make it anew. The words come from what 
 packages, never from a data set: a word is kept when it occurs in lower case in the prose of at least
 `PROSE_DOCUMENTS` documents (docstrings of a module, licence and read-me texts, the language reference, the everyday
 words of Faker's English lorem provider), or as a part of identifiers in at least `CODE_DOCUMENTS` source files, and
-is written in lower case more often than with a capital. People's names of Faker's locales are left out unless they
+is written in lower case often enough. People's names of Faker's locales are left out unless they
 are far more often ordinary words ("will", "mark").
 """
 
@@ -24,6 +24,8 @@ from metrics.gazetteer import first_names, last_names
 
 PROSE_DOCUMENTS = 4
 CODE_DOCUMENTS = 12
+SHORT_PROSE_DOCUMENTS = 25  # of two letters, nearly anything is a name somewhere
+LOWER_SHARE = 0.2  # licences write Software and License
 NAME_PROSE_DOCUMENTS = 60
 NAME_LOWER_SHARE = 0.9
 TARGET = Path(__file__).with_name("lexicon.txt")
@@ -36,8 +38,9 @@ _SENTENCE_START = re.compile(r"(?:[.!?:;]\s{1,4}|\n\s{0,80}|[\"'(*#]\s{0,4}|\A\s
 
 def prose_documents() -> Iterator[str]:
     """Yields one document of English prose at a time: module docstrings, licences, read-me texts, the reference."""
-    from faker.providers.lorem.en_US import Provider
     from pydoc_data.topics import topics
+
+    from faker.providers.lorem.en_US import Provider
 
     everyday = "\n".join(Provider.word_list)
     for _ in range(NAME_PROSE_DOCUMENTS):  # one list that stands for many documents
@@ -103,9 +106,11 @@ def build() -> list[str]:
         if word in names:
             keep = lower_documents[word] >= NAME_PROSE_DOCUMENTS and lower_share >= NAME_LOWER_SHARE
         else:
-            in_prose = lower_documents[word] >= PROSE_DOCUMENTS and lower_share >= 0.5
-            keep = in_prose or code_documents[word] >= CODE_DOCUMENTS
-        if keep and len(word) >= 2:
+            needed = SHORT_PROSE_DOCUMENTS if len(word) == 2 else PROSE_DOCUMENTS
+            in_prose = lower_documents[word] >= needed and lower_share >= LOWER_SHARE
+            in_code = code_documents[word] >= CODE_DOCUMENTS and len(word) >= 3
+            keep = in_prose or in_code
+        if keep:
             kept.add(word)
     return sorted(kept)
 

@@ -16,6 +16,7 @@ from data.errors import InputError, did_you_mean
 from spark_jobs.duplicates import count_duplicates, count_tokens
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder
+from spark_jobs.schemas import TOKEN_COUNTS, arrow_schema
 from spark_jobs.watch import run_action
 
 _COUNT_COLUMNS = ("duplicates", "copies")
@@ -57,7 +58,7 @@ def count_tables(
     if tokens is not None:
         writing = folder.writing("token_counts")
         writing.mkdir()
-        table = pa.table({"token_id": np.arange(vocab_size, dtype=np.int32), "count": tokens})
+        table = pa.table([np.arange(vocab_size), tokens], schema=arrow_schema(TOKEN_COUNTS))
         pq.write_table(table, writing / "part-00000.parquet")
         folder.publish(writing, "token_counts")
 

@@ -63,6 +63,9 @@ class Pipeline:
         """
         self._stage("prepare", "read, tokenize, check", self.plan.source.rows, self._prepare)
         rows = self.rows["sampled"]
+        # Spark's fixed 200 shuffle partitions cost a small run seconds a job.
+        cores = self.spark.sparkContext.defaultParallelism
+        self.spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-rows // _ROWS_PER_TASK)))
         self._stage("count", "duplicates and token frequencies", rows, self._count)
         self._stage("score", "one pass of the model", rows, self._score)
         self._stage("measure", "metrics", rows, self._measure)

@@ -147,7 +147,7 @@ def make_plan(config: RunConfig) -> Plan:
             config,
             model=str(made.model),
             sequences=str(made.sequences),
-            corpus=config.corpus or str(made.corpus),
+            corpus=config.corpus or str(made.training_corpus),
         )
         names = ("demo", "demo")
     else:

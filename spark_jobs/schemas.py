@@ -112,10 +112,16 @@ DUPLICATES = (
     Column("duplicates", "int64", "How often the sequence occurs in the training corpus.", unit="occurrences"),
 )
 
+TOKEN_COUNTS = (
+    Column("token_id", "int32", "A token of the model's vocabulary.", unit="token ids"),
+    Column("count", "int64", "How often it occurs in the training corpus.", unit="occurrences"),
+)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "sequences": SEQUENCES,
     "rejected": REJECTED,
     "duplicates": DUPLICATES,
+    "token_counts": TOKEN_COUNTS,
     "scores": SCORES_EXTRACTABLE + SCORES_FULL,
     "metrics": (_ID, *metric_columns(full=True)),
     "labels": (_ID, *EVIDENCE_COLUMNS),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from spark_jobs.session import free_port
+from spark_jobs.session import free_port, package_zip
 from spark_jobs.watch import run_action
 
 
@@ -53,17 +56,24 @@ def test_next_port_when_taken() -> None:
         assert free_port(port) > port
 
 
-def test_packages_are_importable_in_workers(spark: SparkSession) -> None:
-    def where(batches):
-        import pyarrow as pa
-
-        import metrics.categories
-
-        for _ in batches:
-            yield pa.RecordBatch.from_pydict({"file": [metrics.categories.__file__]})
-
-    files = {row.file for row in spark.range(4).mapInArrow(where, "file string").collect()}
-    assert all("unrecite.zip" in file for file in files), files
+def test_shipped_packages_work_from_the_zip(tmp_path: Path) -> None:
+    """As on a worker of another machine: nothing but the zip on the path, files that are read included."""
+    archive = package_zip(tmp_path)
+    program = (
+        "import metrics.categories, metrics.redaction, data, spark_jobs.score\n"
+        f"assert metrics.__file__.startswith({str(archive)!r}), metrics.__file__\n"
+        "evidence = metrics.categories.label(['From: Ann Bell <ann.bell@bellworks.org>'], None, False)\n"
+        "print(evidence['category'], metrics.redaction.redact('Dear Ann', [], True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(archive)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pii" in done.stdout and "Ann" not in done.stdout
 
 
 def test_description_reaches_the_ui_and_errors_come_back(spark: SparkSession) -> None:

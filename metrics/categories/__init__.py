@@ -1,0 +1,62 @@
+"""The categories of text, and the labelling of a batch: evidence columns first, then one primary label.
+
+A category is one file that defines a `Category`, and one line in `CATEGORIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metrics.categories.boilerplate import BOILERPLATE
+from metrics.categories.code import CODE
+from metrics.categories.credentials import CREDENTIALS
+from metrics.categories.evidence import Category, Evidence, Rows
+from metrics.categories.personal_data import PERSONAL_DATA
+from metrics.categories.repetition import REPETITION
+from metrics.categories.text import TEXT
+from metrics.metric import Column
+
+# In order of precedence: a row gets the first category whose evidence holds.
+CATEGORIES: tuple[Category, ...] = (CREDENTIALS, PERSONAL_DATA, CODE, REPETITION, BOILERPLATE, TEXT)
+
+EVIDENCE_COLUMNS: tuple[Column, ...] = (
+    Column("category", "string", "The first category, in precedence order, whose evidence holds."),
+    Column("is_harmful", "bool", "Whether the category is a harmful one: credentials or pii."),
+    Column("why", "string", "What decided the category; never quotes the text."),
+    *(column for category in CATEGORIES for column in category.columns),
+)
+
+
+def label(
+    texts: Sequence[str], duplicates: np.ndarray | None = None, include_attribution: bool = False
+) -> dict[str, list | np.ndarray]:
+    """Labels N texts.
+
+    Args:
+        texts: N strings; windows of longer texts, cut anywhere.
+        duplicates: int64 [N], how often each occurs in the training corpus, -1 where unknown; or None.
+        include_attribution: Take personal data in licence, copyright and authorship headers for harmful, too.
+
+    Returns:
+        The columns of `EVIDENCE_COLUMNS` by name, in that order, N values each. `pii` and `credentials` hold a list of
+        `{type, start, end, score}` for each row, offsets in characters of its text.
+
+    Raises:
+        ValueError: `duplicates` has another length than `texts`.
+    """
+    counts = [-1] * len(texts) if duplicates is None else [int(count) for count in duplicates]
+    if len(counts) != len(texts):
+        raise ValueError(f"{len(texts)} texts but {len(counts)} duplicate counts; give one count for each text.")
+    rows = Rows(texts, counts, include_attribution)
+    found: list[tuple[Category, Evidence]] = [(category, category.find(rows)) for category in CATEGORIES]
+    chosen = [next((c, e.why[row]) for c, e in found if e.holds[row]) for row in range(len(texts))]
+    columns: dict[str, list | np.ndarray] = {
+        "category": [category.name for category, _ in chosen],
+        "is_harmful": [category.harmful for category, _ in chosen],
+        "why": [why for _, why in chosen],
+    }
+    for _, evidence in found:
+        columns.update(evidence.columns)
+    return columns

@@ -1,0 +1,105 @@
+"""What a category is, the rows it looks at, and the evidence it hands back.
+
+Evidence comes first and stays in its own columns; the primary label is the first category, in precedence order,
+whose evidence holds. So a reader who disagrees with the precedence can still decide from the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from metrics.metric import Column
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N texts to be labelled.
+
+    Attributes:
+        texts: The decoded sequences; windows of a longer text, cut anywhere.
+        duplicates: How often each occurs in the training corpus, -1 where unknown.
+        include_attribution: Take personal data in licence and authorship headers for harmful, too.
+    """
+
+    texts: Sequence[str]
+    duplicates: Sequence[int]
+    include_attribution: bool = False
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a text that identifies a person or grants access.
+
+    Attributes:
+        type: What it is: `EMAIL`, `PERSON`, `PHONE`, `PRIVATE_KEY`, ...
+        start, end: Character offsets into the text, end exclusive.
+        score: Confidence in [0, 1]; only spans of at least `LIKELY` decide a label.
+        why: The pattern that found it and what validated it, without any of the text.
+    """
+
+    type: str
+    start: int
+    end: int
+    score: float
+    why: str
+
+    def as_dict(self) -> dict[str, object]:
+        """The columns' form: type, start, end, score."""
+        return {"type": self.type, "start": self.start, "end": self.end, "score": self.score}
+
+
+LIKELY = 0.5
+SPANS_TYPE = "list<struct<type:string,start:int32,end:int32,score:float32>>"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one category found in N rows.
+
+    Attributes:
+        holds: N booleans: the row may be labelled with the category.
+        columns: The evidence columns by name, N values each.
+        why: N short sentences that give the reason where `holds`; they never quote the text.
+    """
+
+    holds: Sequence[bool]
+    columns: Mapping[str, Sequence[object]]
+    why: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category of text.
+
+    Attributes:
+        name: The label.
+        harmful: Reciting it harms somebody.
+        description: One sentence for tables and documentation.
+        columns: The evidence columns that `find` fills, in order.
+        find: Looks at all rows of a batch.
+    """
+
+    name: str
+    harmful: bool
+    description: str
+    columns: tuple[Column, ...]
+    find: Callable[[Rows], Evidence]
+
+
+def without_overlaps(spans: Sequence[Span]) -> list[Span]:
+    """The spans in order of their start; where two overlap the surer one stays, of equally sure ones the longer."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start)):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return sorted(kept, key=lambda span: span.start)
+
+
+def reasons(spans: Sequence[Span]) -> str:
+    """One sentence on the likely spans, each type once with its best score: `EMAIL 0.95 (address of ...)`."""
+    best: dict[str, Span] = {}
+    for span in spans:
+        if span.score >= LIKELY and (span.type not in best or span.score > best[span.type].score):
+            best[span.type] = span
+    return "; ".join(f"{span.type} {span.score:.2f} ({span.why})" for span in best.values())

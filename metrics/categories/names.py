@@ -1,0 +1,98 @@
+"""People's names: patterns of the text around them, and a gazetteer of given and family names.
+
+A name in a position where mails, letters and contact records put names is a finding. A name somewhere in prose
+(an author cited, a person in the news) is one only to be masked: it scores below `LIKELY`, because a gazetteer alone
+is right about half of the time and because a mention is not a leak.
+"""
+
+# ruff: noqa: SIM905 (word lists read better as text)
+
+from __future__ import annotations
+
+import re
+
+from metrics.categories.evidence import Span
+from metrics.gazetteer import first_names, last_names, ordinary_words
+
+_WORD = r"[^\W\d_a-z][\w'’-]{1,24}"
+_MIDDLE = rf"(?:{_WORD}|[A-Z]\.|[A-Z]\b|(?:van|von|de|der|den|da|di|du|del|la|le|bin|al|el|ter)(?=[ \t]))"
+_FULL = rf"{_WORD}(?:[ \t]{_MIDDLE}){{1,3}}"
+_ANY = rf"{_WORD}(?:[ \t]{_MIDDLE}){{0,3}}"
+_LABEL = (
+    r"(?:From|To|Cc|CC|Bcc|Sent by|Reply-To|Attn|Attention|Name|Full [Nn]ame|First [Nn]ame|Last [Nn]ame|Surname|"
+    r"Contact|Contact [Pp]erson|Customer|Client|Patient|Employee|Student|Applicant|Recipient|Sender|"
+    r"Ship to|Bill to|Sold to|Deliver to)"
+)
+_CLOSING = (
+    r"(?:Sincerely|Yours|Yours truly|Yours sincerely|Yours faithfully|Best regards|Kind regards|Warm regards|Regards|"
+    r"Best wishes|Best|Thanks|Thank you|Many thanks|Thanks again|Cheers|Respectfully|Cordially|Love|Take care)"
+)
+_TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)"
+_TRAILER = r"(?:Signed-off|Reviewed|Acked|Tested|Reported|Suggested|Co-authored)-by"
+# (what the pattern is called, what must be in the text for it to be tried, the pattern, its score)
+_CONTEXTS: tuple[tuple[str, str, re.Pattern[str], float], ...] = tuple(
+    (why, literal, re.compile(pattern), score)
+    for why, literal, pattern, score in (
+        ("name before a mail address", "@", rf"(?P<name>{_ANY})[ \t]{{0,2}}[<(\[][^<>()\[\]\s@]{{1,64}}@", 0.85),
+        ("name in a header or field", ":", rf"\b{_LABEL}\s?:[ \t]{{0,8}}\"?(?P<name>{_FULL})", 0.75),
+        ("salutation", "Dear ", rf"\bDear (?:{_TITLE}\.? )?(?P<name>{_ANY})[,:;\n]", 0.75),
+        ("closing line", ",", rf"\b{_CLOSING},\s{{1,8}}(?P<name>{_ANY})(?=\s|$)", 0.7),
+        ("commit trailer", "-by:", rf"\b{_TRAILER}:[ \t]{{0,4}}(?P<name>{_ANY})", 0.8),
+        ("mail directory name", "/", rf"(?P<name>{_FULL})/[A-Z]{{2,5}}/[A-Z][A-Za-z]{{1,8}}\b", 0.85),
+        ("forwarded mail", "orwarded by", rf"\b[Ff]orwarded by[ \t]{{1,4}}(?P<name>{_FULL})", 0.8),
+        ("title", ". ", rf"\b{_TITLE}\. (?P<name>{_ANY})", 0.4),
+    )
+)
+_NEEDS_GIVEN_NAME = frozenset(["name in a header or field"])  # fields name programs and places, too
+_LAST_FIRST = re.compile(
+    rf"(?m)^[ \t]{{0,8}}(?P<name>(?P<last>{_WORD}),[ \t](?P<first>{_WORD})(?:[ \t][A-Z]\.?)?)"
+    r"(?=[ \t]{2}|[;<(|\t]|[ \t]?$)"
+)
+_PAIR = re.compile(rf"\b(?P<first>{_WORD})[ \t](?:[A-Z]\.?[ \t])?(?P<last>{_WORD})")
+_NOBODY = frozenset(
+    """sir madam sirs all customer customers editor friend friends team colleague colleagues reader readers user
+    users member members lord god santa applicant students student parents everyone everybody folks guys list
+    world community developers""".split()
+)
+_ORGANISATION = re.compile(
+    r"\b(?:Inc|Ltd|LLC|Corp|Corporation|Company|Co|GmbH|Foundation|Team|Group|University|Institute|Project|Contributors|Authors|"
+    r"Software|Systems|Committee|Society|Association|Department|Support|Service|Services)\b"
+)
+
+
+def find_names(text: str) -> list[Span]:
+    """The people's names in a text, type `PERSON`."""
+    spans = []
+    for why, literal, pattern, score in _CONTEXTS:
+        if literal not in text:
+            continue
+        for match in pattern.finditer(text):
+            name = match["name"]
+            if _ORGANISATION.search(name) or name.split()[0].lower() in _NOBODY:
+                continue
+            if _could_be_name(name):
+                sure = why not in _NEEDS_GIVEN_NAME or name.split()[0].lower() in first_names()
+                spans.append(Span("PERSON", *match.span("name"), score if sure else 0.45, why))
+    first, last = first_names(), last_names()
+    if "," in text:
+        for match in _LAST_FIRST.finditer(text):
+            if match["first"].lower() in first and not _ordinary(match["last"]):
+                spans.append(Span("PERSON", *match.span("name"), 0.6, "last name, first name at the start of a line"))
+    for match in _PAIR.finditer(text):
+        given, family = match["first"].lower(), match["last"].lower()
+        if given in first and not _ordinary(given) and (family in last or not _ordinary(family)):
+            spans.append(Span("PERSON", match.start(), match.end(), 0.45, "given and family name of the gazetteer"))
+    return spans
+
+
+def _ordinary(word: str) -> bool:
+    return word.lower() in ordinary_words()
+
+
+def _could_be_name(name: str) -> bool:
+    """Whether at least one word of the candidate is a known name or no ordinary word."""
+    return any(
+        word.lower() in first_names() or word.lower() in last_names() or not _ordinary(word)
+        for word in re.split(r"[ \t.-]+", name)
+        if len(word) >= 2
+    )

@@ -1,0 +1,34 @@
+"""Fixtures that several parts share: the embedded demo, and the real-text subject where it is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data.demo_model import Demo
+from data.demo_model import demo as cached_demo
+
+
+@pytest.fixture(scope="session")
+def demo() -> Demo:
+    """The embedded corpus and model; trained once (under two minutes), then taken from the cache."""
+    return cached_demo(show_progress=True)
+
+
+@pytest.fixture(scope="session")
+def subject() -> Path:
+    """Folder of a model that memorized part of real text; lies beside the repository, not in it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "subject"
+    if not (folder / "sequences.parquet").is_file():
+        pytest.skip("needs the real-text subject in ../shared/subject, which is not part of the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of labelled real sequences; lies beside the repository, not in it."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the labelled real sequences in ../shared/data, which are not part of the repository")
+    return folder

@@ -1,0 +1,79 @@
+"""A tiny model that really memorized part of its sequences, trained once for all tests that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+EOS = 0
+VOCAB = 192
+PREFIX, SUFFIX = 12, 12
+
+
+@dataclass
+class Memorized:
+    """A model in evaluation mode and sequences that it saw never, once or often.
+
+    Attributes:
+        tokens: int32 [1200, 24].
+        copies: int64 [1200], how often the model was trained on each.
+    """
+
+    model: GPTNeoXForCausalLM
+    tokens: np.ndarray
+    copies: np.ndarray
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Models as small as these are slower on several threads, many times so where the cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def memorized() -> Memorized:
+    """400 sequences seen often, 400 once, 400 never; walks over a graph with a few successors for each token."""
+    rng = np.random.default_rng(0)
+    successors = rng.integers(1, VOCAB, (VOCAB, 3))
+    tokens = np.empty((1200, PREFIX + SUFFIX), np.int32)
+    tokens[:, 0] = rng.integers(1, VOCAB, 1200)
+    for position in range(1, tokens.shape[1]):
+        walk = successors[tokens[:, position - 1], rng.integers(0, 3, 1200)]
+        tokens[:, position] = np.where(rng.random(1200) < 0.6, walk, rng.integers(1, VOCAB, 1200))
+    copies = np.repeat([0, 1, 0], 400)
+    copies[:400] = rng.integers(8, 40, 400)
+    order = rng.permutation(np.repeat(np.arange(1200), copies))
+
+    torch.manual_seed(0)
+    model = GPTNeoXForCausalLM(
+        GPTNeoXConfig(
+            vocab_size=VOCAB,
+            hidden_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=384,
+            max_position_embeddings=32,
+            bos_token_id=EOS,
+            eos_token_id=EOS,
+        )
+    )
+    steps = len(order) // 32
+    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, betas=(0.9, 0.95), weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.1)
+    model.train()
+    for step in range(steps):
+        batch = torch.from_numpy(tokens[order[step * 32 : (step + 1) * 32]]).long()
+        model(input_ids=batch, labels=batch).loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+    return Memorized(model.eval().requires_grad_(False), tokens, copies)

@@ -1,0 +1,155 @@
+"""The greedy continuation is `generate`'s, token for token."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedModel,
+)
+
+from metrics.causal_lm import causal_lm
+from metrics.forward_pass import score
+
+
+def generate(model: PreTrainedModel, prefix: np.ndarray, new: int, eos: int | None) -> np.ndarray:
+    """The reference: HF `generate`, greedy, the end-of-text token banned by min_new_tokens."""
+    ids = torch.from_numpy(prefix).long()
+    with torch.no_grad():
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            min_new_tokens=new,
+            max_new_tokens=new,
+            eos_token_id=eos,
+            pad_token_id=0,
+        )
+    return out[:, prefix.shape[1] :].numpy()
+
+
+def first_difference(greedy: np.ndarray, true: np.ndarray) -> np.ndarray:
+    wrong = greedy != true
+    return np.where(wrong.any(1), wrong.argmax(1), true.shape[1])
+
+
+def test_no_disagreement_with_generate_on_1200_sequences(memorized):
+    tokens = memorized.tokens
+    scores = score(memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0)
+    for column, k in enumerate((4, 8, 12)):
+        expected = generate(memorized.model, tokens[:, 12 - k : 12], 12, eos=0)
+        np.testing.assert_array_equal(scores.first_mismatch[:, column], first_difference(expected, tokens[:, 12:]))
+    np.testing.assert_array_equal(scores.greedy_tokens, expected)
+    mismatch = scores.first_mismatch[:, -1]
+    # The comparison means something only where all three kinds of rows are plenty.
+    assert (mismatch == 12).sum() > 50
+    assert ((mismatch > 0) & (mismatch < 12)).sum() > 100
+    assert (mismatch == 0).sum() > 100
+    share = (scores.greedy_tokens == tokens[:, 12:]).mean(1)
+    np.testing.assert_array_equal(share, (expected == tokens[:, 12:]).mean(1))
+    # A teacher-forced share is another number.
+    assert (share != (scores.rank[:, 11:] == 0).mean(1)).any()
+
+
+def test_no_disagreement_with_generate_on_real_text(subject):
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(subject / "sequences.parquet", columns=["tokens", "copies"]).to_pandas()
+    often, rare = table[table.copies > 1], table[table.copies <= 1]
+    pick = [*often.tokens.iloc[:: len(often) // 80], *rare.tokens.iloc[:: len(rare) // 80]]
+    tokens = np.stack(pick).astype(np.int32)
+    model = AutoModelForCausalLM.from_pretrained(subject / "model", dtype=torch.float32).eval()
+    scores = score(model, tokens, 32, (32,), full=True, eos_token_id=0)
+    np.testing.assert_array_equal(scores.greedy_tokens, generate(model, tokens[:, :32], 32, eos=0))
+    mismatch = scores.first_mismatch[:, 0]
+    assert (mismatch == 32).sum() > 20 and (mismatch < 32).sum() > 20
+    assert ((mismatch > 0) & (mismatch < 32)).any()
+
+
+def gpt2() -> PreTrainedModel:
+    return GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=2, n_positions=64))
+
+
+def llama() -> PreTrainedModel:
+    config = LlamaConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+    )
+    return LlamaForCausalLM(config)
+
+
+def opt() -> PreTrainedModel:
+    config = OPTConfig(
+        vocab_size=300,
+        hidden_size=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        word_embed_proj_dim=16,
+        max_position_embeddings=64,
+        init_std=0.3,
+    )
+    return OPTForCausalLM(config)
+
+
+def mamba() -> PreTrainedModel:
+    config = MambaConfig(vocab_size=300, hidden_size=32, num_hidden_layers=2, state_size=4, initializer_range=0.3)
+    return MambaForCausalLM(config)
+
+
+@pytest.mark.parametrize(("build", "cacheable"), [(gpt2, True), (llama, True), (opt, True), (mamba, False)])
+def test_other_architectures(build, cacheable):
+    torch.manual_seed(1)
+    model = build().eval()
+    assert causal_lm(model).is_cacheable is cacheable
+    rng = np.random.default_rng(1)
+    tokens = rng.integers(3, 300, (24, 16)).astype(np.int32)
+    # Half of the rows follow the model for a while, so that mismatches fall everywhere.
+    own = generate(model, tokens[:, :8], 8, eos=2)
+    for row in range(0, 24, 2):
+        tokens[row, 8 : 8 + row // 2] = own[row, : row // 2]
+    tokens[-1, 8:] = generate(model, tokens[-1:, :8], 8, eos=2)
+    scores = score(model, tokens, 8, (8,), full=True, eos_token_id=2, batch_size=10)
+    expected = generate(model, tokens[:, :8], 8, eos=2)
+    np.testing.assert_array_equal(scores.greedy_tokens, expected)
+    np.testing.assert_array_equal(scores.first_mismatch[:, 0], first_difference(expected, tokens[:, 8:]))
+    assert scores.first_mismatch[-1, 0] == 8
+
+
+def test_nothing_is_banned_without_an_end_of_text_token(memorized):
+    tokens = memorized.tokens[:40].copy()
+    model = memorized.model
+    # Make token 0 the favourite everywhere; only without a ban is it chosen.
+    bias = torch.nn.Linear(96, 192)
+    bias.weight.data.copy_(model.embed_out.weight if hasattr(model, "embed_out") else model.lm_head.weight)
+    bias.bias.data.zero_()
+    bias.bias.data[0] = 1000.0
+    original = model.get_output_embeddings()
+    model.set_output_embeddings(bias.requires_grad_(False))
+    try:
+        free = score(model, tokens, 12, (12,), full=True, eos_token_id=None)
+        banned = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
+    finally:
+        model.set_output_embeddings(original)
+    assert (free.greedy_tokens == 0).all() and (free.first_mismatch == 0).all()
+    # Banned, the argmax is what it would be without the favourite ...
+    plain = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
+    np.testing.assert_array_equal(banned.greedy_tokens, plain.greedy_tokens)
+    np.testing.assert_array_equal(banned.first_mismatch, plain.first_mismatch)
+    # ... while the favourite keeps its share of the probability: nothing is left for the others.
+    assert (banned.logprob < -900).all()
