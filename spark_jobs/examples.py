@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from metrics.redaction import redact
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from metrics.categories import CATEGORIES, label
+from metrics.categories import CATEGORIES
+from metrics.redaction import redact_parts
 from spark_jobs import workers
 from spark_jobs.run_config import RunConfig
 
@@ -39,7 +38,7 @@ def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
     scored = [name for name in ("memorization_score",) if name in metrics.columns]
     rows = (
         chosen.join(metrics.select("sequence_id", "extractable", "first_mismatch", *scored), "sequence_id")
-        .join(labels.select("sequence_id", "category", "is_harmful", "pii", "why"), "sequence_id")
+        .join(labels.select("sequence_id", "category", "is_harmful", "pii", "credentials", "why"), "sequence_id")
         .join(pipeline.table("sequences").select("sequence_id", "tokens", "text"), "sequence_id")
     )
     if pipeline.plan.full:
@@ -64,8 +63,12 @@ def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
     continuation = decode([list(continuation_tokens)])[0] if continuation_tokens is not None else None
     if not config.show_text:
         # What the model makes up is searched for personal data, too.
-        made_up = None if continuation is None else _mask(prefix, continuation, row["is_harmful"])[1]
-        prefix, suffix = _mask(prefix, suffix, row["is_harmful"])
+        harmful = row["is_harmful"]
+        made_up = None if continuation is None else redact_parts([prefix, continuation], (), harmful)[1]
+        spans = [span.asDict() for span in (*row["pii"], *row["credentials"])]
+        if prefix + suffix != row["text"]:  # a character that the cut divides: other offsets
+            spans = []
+        prefix, suffix = redact_parts([prefix, suffix], spans, harmful)
         continuation = suffix if row["extractable"] else made_up
     return {
         "category": row["category"],
@@ -80,21 +83,3 @@ def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
         "masked": not config.show_text,
         "why": row["why"],
     }
-
-
-def _mask(prefix: str, rest: str, harmful: bool) -> tuple[str, str]:
-    """Both parts of a text without personal data; an entity that spans the cut is masked on either side of it."""
-    spans = label([prefix + rest], None, True)["pii"][0]
-    cut = len(prefix)
-    return (
-        redact(prefix, _clipped(spans, 0, cut), harmful),
-        redact(rest, _clipped(spans, cut, cut + len(rest)), harmful),
-    )
-
-
-def _clipped(spans: Sequence[dict[str, Any]], start: int, stop: int) -> list[dict[str, Any]]:
-    return [
-        span | {"start": max(span["start"], start) - start, "end": min(span["end"], stop) - start}
-        for span in spans
-        if span["end"] > start and span["start"] < stop
-    ]
