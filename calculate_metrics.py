@@ -18,15 +18,16 @@ from spark_jobs.run_config import RunConfig
 
 DEFAULTS = RunConfig()
 
-EXAMPLES = """
+HELP = """Measures what a language model has memorized, tells what kind of text it is, and reports it.
+
 \b
 Examples:
   python calculate_metrics.py
-      measures the embedded demo: a small model that memorized people, code, licences
+      the embedded demo: a small model that memorized invented people, code, licences
   python calculate_metrics.py --pythia 70m-deduped --pythia 160m-deduped --sample 10000
-      measures two Pythia models on the sequences they are known to have memorized
-  python calculate_metrics.py --model ./my-model --sequences texts.jsonl --k 8,16,32 --run mine
-      measures your own model on your own text
+      two Pythia models on the sequences they are known to have memorized
+  python calculate_metrics.py --model ./my-model --sequences texts.jsonl --run mine
+      your own model on your own text
 """
 
 EPILOG = """
@@ -68,13 +69,11 @@ class RowCount(click.ParamType):
 
 
 def default(name: str) -> dict[str, Any]:
-    """`default` and `show_default` of the setting `name`."""
-    value = getattr(DEFAULTS, name)
-    shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-    return {"default": value, "show_default": False if value is None or value is False else str(shown)}
+    """The default of the setting `name`, shown in the help."""
+    return {"default": getattr(DEFAULTS, name), "show_default": True}
 
 
-@click.command(cls=GroupedCommand, help=__doc__ + EXAMPLES, epilog=EPILOG)
+@click.command(cls=GroupedCommand, help=HELP, epilog=EPILOG)
 @option("Model", "--model", metavar="ID|FOLDER", help="Hub id or folder of a causal language model.")
 @option("Model", "--revision", metavar="REV", help="Branch, tag or commit of a hub model.")
 @option("Model", "--tokenizer", metavar="ID|FOLDER", help="Tokenizer, where it is not the model's own.")
@@ -306,4 +305,4 @@ def _versions(spark: Any) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python calculate_metrics.py")
