@@ -185,9 +185,8 @@ def default(name: str) -> dict[str, Any]:
 @click.version_option(version="0.1.0", prog_name="unrecite")
 def main(pythia: tuple[str, ...], pythia_source: str, dry_run: bool, **settings: Any) -> None:
     """Runs the command; see `--help`."""
-    from metrics.loading import ModelError
-
     from data.errors import InputError
+    from metrics.loading import ModelError
     from spark_jobs.errors import MachineError, find_known_error
     from spark_jobs.run_folder import RunConflictError
 
@@ -252,17 +251,21 @@ def _measure(plan: Any, console: Any) -> dict[str, Any]:
     from data.cache import cache_dir
     from reporting.html import write_report
     from reporting.progress import StageProgress
-    from spark_jobs.pipeline import Pipeline
+    from spark_jobs.pipeline import Pipeline, finished_summary
     from spark_jobs.plan import plain
     from spark_jobs.run_folder import RunFolder
     from spark_jobs.session import start
 
+    config = plan.config
     folder = RunFolder(plan.folder)
-    folder.check(plan.settings)
+    folder.check(plan.table_settings)
+    console.print(f"Run {plan.run} in {plan.folder}")
+    summary = None if config.keep_ui else finished_summary(plan, folder)
+    if summary:
+        console.print("Every stage was done before with the same settings; its result:")
+        return summary
     folder.open()
     try:
-        config = plan.config
-        console.print(f"Run {plan.run} in {plan.folder}")
         spark = start(f"unrecite {plan.run}", plan.folder, config.master, config.ui_port, cache_dir())
         try:
             console.print(f"Spark UI: {spark.sparkContext.uiWebUrl}")

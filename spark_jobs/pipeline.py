@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,9 +15,9 @@ from spark_jobs.counts import count_tables, duplicates_table, token_counts
 from spark_jobs.examples import examples
 from spark_jobs.label import labelled
 from spark_jobs.measure import MeasureSettings, measured
-from spark_jobs.plan import STAGES, Plan, plain
+from spark_jobs.plan import TABLE_STAGES, Plan, plain
 from spark_jobs.prepare import PrepareSettings, prepare_tables, rejected_by_reason
-from spark_jobs.run_folder import RunFolder, write_json
+from spark_jobs.run_folder import RunFolder, settings_key, write_json
 from spark_jobs.score import ScoreSettings, score_table
 from spark_jobs.summarize import column_reference, summarize
 from spark_jobs.watch import run_action
@@ -88,6 +89,7 @@ class Pipeline:
             self.progress.skipped(name, "done before with the same settings")
             return
         started = time.monotonic()
+        self.spark.sparkContext.setJobDescription(f"{name}: look at the tables")
         with self.progress.stage(name, description, total) as shown:
             work(shown, total)
             rows = self.rows["read"] if name == "prepare" else self.rows["sampled"]
@@ -173,6 +175,7 @@ class Pipeline:
     def _summarize(self, about: dict[str, Any]) -> dict[str, Any]:
         plan, config = self.plan, self.plan.config
         started = time.monotonic()
+        self.spark.sparkContext.setJobDescription("summarize: look at the tables")
         with self.progress.stage("summarize", "the numbers of the report", None) as shown:
             counted = run_action(
                 self.spark,
@@ -188,13 +191,8 @@ class Pipeline:
             shown_rows = run_action(self.spark, "summarize: choose examples", lambda: examples(self, config))
             reasons = rejected_by_reason(self.spark, self.folder)
             shown.update(self.rows["sampled"])
-        if not self.folder.is_complete("summarize"):
-            self.folder.finish(
-                "summarize",
-                plan.settings["summarize"],
-                self.rows["sampled"],
-                time.monotonic() - started,
-            )
+        self.folder.forget("summarize")  # until summary.json is the one that these settings give
+        seconds = time.monotonic() - started
         summary = {
             "run": plan.run,
             **about,
@@ -226,12 +224,30 @@ class Pipeline:
                     "seconds": self.folder.state["stages"][name]["seconds"],
                     "skipped": name in self._skipped,
                 }
-                for name in STAGES
+                for name in TABLE_STAGES
+            ]
+            + [
+                {
+                    "name": "summarize",
+                    "rows": self.rows["sampled"],
+                    "seconds": round(seconds, 3),
+                    "skipped": False,
+                }
             ],
             "columns": column_reference(plan.full),
         }
         write_json(self.folder.path / "summary.json", summary)
+        self.folder.finish("summarize", plan.settings["summarize"], self.rows["sampled"], seconds)
         return summary
+
+
+def finished_summary(plan: Plan, folder: RunFolder) -> dict[str, Any] | None:
+    """The summary of a run that was finished with these settings; None where something is left to do."""
+    made = folder.state["stages"].get("summarize")
+    path = folder.path / "summary.json"
+    if made is None or made["key"] != settings_key(plan.settings["summarize"]) or not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _rows_of(shown: StageProgress, total: int | None) -> Callable[[float], None]:

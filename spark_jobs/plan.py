@@ -13,7 +13,8 @@ from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_d
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder, settings_key
 
-STAGES = ("prepare", "count", "score", "measure", "label", "summarize")
+TABLE_STAGES = ("prepare", "count", "score", "measure", "label")
+STAGES = (*TABLE_STAGES, "summarize")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Plan:
         return Path(self.config.runs_dir) / self.run
 
     @property
+    def table_settings(self) -> dict[str, dict[str, Any]]:
+        """`settings` of the stages that write tables, which are never made anew with other settings."""
+        return {stage: self.settings[stage] for stage in TABLE_STAGES}
+
+    @property
     def full(self) -> bool:
         """Whether all scores are wanted, or only the label."""
         return self.config.scores == "full"
@@ -84,7 +90,7 @@ class Plan:
     def _default_name(self) -> str:
         parts = dict.fromkeys((self.model_name, self.config.revision or "", Path(self.source_name).stem))
         slug = "-".join(re.sub(r"[^A-Za-z0-9.]+", "-", part.split("/")[-1]).strip("-") for part in parts if part)
-        return f"{slug[:60]}-{settings_key(self.settings)[:8]}"
+        return f"{slug[:60]}-{settings_key(self.table_settings)[:8]}"
 
 
 def _checked(config: RunConfig) -> RunConfig:
@@ -226,7 +232,7 @@ def _stage_settings(
         "score": score,
         "measure": count | score,
         "label": label,
-        "summarize": label | score,
+        "summarize": label | score | {"show_text": config.show_text},
     }
 
 

@@ -138,6 +138,11 @@ class RunFolder:
         }
         self.save()
 
+    def forget(self, stage: str) -> None:
+        """Takes back that `stage` is finished."""
+        if self.state["stages"].pop(stage, None):
+            self.save()
+
     def save(self, **more: Any) -> None:
         """Writes `run.json`, with `more` added to it."""
         self.state.update(more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
@@ -189,8 +189,8 @@ def test_the_hub_out_of_reach(load, monkeypatch, tmp_path):
 
 
 def _hub_error(kind: type[Exception], status: int) -> Exception:
-    request = httpx.Request("GET", "https://huggingface.co/api/models/x")
-    return kind("x", response=httpx.Response(status, request=request))
+    request = httpx2.Request("GET", "https://huggingface.co/api/models/x")
+    return kind("x", response=httpx2.Response(status, request=request))
 
 
 @pytest.mark.parametrize(
