@@ -255,6 +255,7 @@ def _measure(plan: Any, console: Any) -> dict[str, Any]:
     from spark_jobs.plan import plain
     from spark_jobs.run_folder import RunFolder
     from spark_jobs.session import start
+    from spark_jobs.watch import interrupts_between_calls
 
     config = plan.config
     folder = RunFolder(plan.folder)
@@ -275,7 +276,7 @@ def _measure(plan: Any, console: Any) -> dict[str, Any]:
                 "command": shlex.join(["python", "calculate_metrics.py", *sys.argv[1:]]),
             }
             folder.save(config=plain(config), **about)
-            with StageProgress(console) as progress:
+            with StageProgress(console) as progress, interrupts_between_calls():
                 summary = Pipeline(spark, plan, folder, progress).run(about)
             write_report(summary, plan.folder / "report.html")
             if config.keep_ui:

@@ -34,7 +34,7 @@ TOP_K = 40
 # Suffix positions whose logits are looked at together when only the first mismatch is wanted: most rows of a
 # corpus miss at once, and only those that have not missed yet go on.
 _STAGES = (1, 3, 4, 8, 16)
-# Suffix positions carry more than the others; what a batch may take when nobody chose its size, in bytes.
+# What a batch may take, in bytes and in rows, when nobody chose its size.
 _BATCH_BYTES = {"cpu": 2**28, "cuda": 2**33}
 _BATCH_ROWS = {"cpu": 64, "cuda": 1024}
 
@@ -117,8 +117,7 @@ def default_batch_size(model: PreTrainedModel, length: int) -> int:
     config = model.config.get_text_config()
     width = getattr(config, "hidden_size", None) or model.get_input_embeddings().weight.shape[1]
     layers = getattr(config, "num_hidden_layers", None) or 1
-    # A layer's inner activations are about 16 widths, alive for one layer at a time; keys and values are
-    # kept.
+    # About 16 widths of activations, alive in one layer at a time, and the keys and values of all layers.
     a_row = length * width * (16 + 2 * layers) * model.get_input_embeddings().weight.element_size()
     return max(1, min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row))
 
@@ -198,10 +197,9 @@ def first_mismatch(lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int
     smallest = torch.full(mismatch.shape, torch.inf, device=tokens.device)
     going = torch.arange(len(tokens), device=tokens.device)
     start = 0
-    for width in itertools.chain(_STAGES, itertools.repeat(_STAGES[-1])):
-        stop = min(start + width, length)
-        if start == length or not len(going):
-            return mismatch, smallest
+    widths = itertools.chain(_STAGES, itertools.repeat(_STAGES[-1]))
+    while start < length and len(going):
+        stop = min(start + next(widths), length)
         true = suffix[going, start:stop]
         choice, margins = [], []
         for part in states[going, start:stop].flatten(0, 1).split(lm.chunk_rows):
@@ -215,7 +213,7 @@ def first_mismatch(lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int
         mismatch[going[left]] = start + found[left]
         going = going[~left]
         start = stop
-    raise AssertionError("unreachable: the stages repeat")
+    return mismatch, smallest
 
 
 def _full_pass(

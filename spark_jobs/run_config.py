@@ -56,7 +56,7 @@ class RunConfig:
     sample: int | None = None
     seed: int = 0
     scores: str = "full"
-    el_rows: int = 1000
+    el_rows: int = 256
     duplicates: str | None = None
     token_counts: str | None = None
     corpus: str | None = None

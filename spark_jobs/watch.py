@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from pyspark import InheritableThread
@@ -11,6 +14,29 @@ from pyspark.sql import SparkSession
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.2
+_interrupted = threading.Event()
+
+
+@contextmanager
+def interrupts_between_calls() -> Iterator[None]:
+    """Within it, Ctrl-C takes effect where `run_action` looks for it, never in the middle of a call to the JVM.
+
+    A second Ctrl-C takes effect at once.
+    """
+
+    def note(number: int, frame: object) -> None:
+        if _interrupted.is_set():
+            signal.default_int_handler(number, frame)
+        _interrupted.set()
+
+    _interrupted.clear()
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
 
 
 def run_action(
@@ -48,6 +74,8 @@ def run_action(
         while thread.is_alive():
             thread.join(_POLL_SECONDS)
             on_progress(_share_done(context, group))
+            if _interrupted.is_set():
+                raise KeyboardInterrupt
     except BaseException:
         context.cancelJobGroup(group)
         raise

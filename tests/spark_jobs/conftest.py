@@ -41,3 +41,13 @@ def measure() -> Command:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def demo_run(measure: Command, demo: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo measured in chunks of 300 rows, uninterrupted; what it printed is in `stdout.txt`."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = measure("--runs-dir", folder, "--run", "whole", "--checkpoint-rows", 300, "--el-rows", 48)
+    assert done.returncode == 0, done.stderr
+    (folder / "whole" / "stdout.txt").write_text(done.stdout)
+    return folder / "whole"

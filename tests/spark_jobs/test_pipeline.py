@@ -41,16 +41,6 @@ def assert_same_tables(one: Path, other: Path, rtol: float, atol: float) -> None
                 assert [repr(x) for x in a] == [repr(x) for x in b], f"{table}.{column}"
 
 
-@pytest.fixture(scope="session")
-def demo_run(measure, demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo measured in chunks of 300 rows, uninterrupted."""
-    folder = tmp_path_factory.mktemp("runs")
-    done = measure("--runs-dir", folder, "--run", "whole", "--checkpoint-rows", 300)
-    assert done.returncode == 0, done.stderr
-    (folder / "whole" / "stdout.txt").write_text(done.stdout)
-    return folder / "whole"
-
-
 def test_every_sequence_is_in_every_table(demo_run: Path) -> None:
     ids = set(read(demo_run, "sequences").sequence_id)
     assert len(ids) > 1000
@@ -138,7 +128,7 @@ def test_the_report_stands_alone(demo_run: Path) -> None:
 
 def test_second_run_does_nothing_again(measure, demo_run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in demo_run.rglob("*.parquet")}
-    arguments = ("--runs-dir", demo_run.parent, "--run", "whole", "--checkpoint-rows", 300)
+    arguments = ("--runs-dir", demo_run.parent, "--run", "whole", "--checkpoint-rows", 300, "--el-rows", 48)
     done = measure(*arguments)
     assert done.returncode == 0, done.stderr
     assert "Every stage was done before" in done.stdout
@@ -163,7 +153,7 @@ def test_other_settings_do_not_touch_the_run(measure, demo_run: Path) -> None:
 def test_the_same_tables_whatever_the_partitioning(measure, demo_run: Path) -> None:
     done = measure(
         "--runs-dir", demo_run.parent, "--run", "other", "--master", "local[3]", "--batch-size", 7,
-        "--checkpoint-rows", 500,
+        "--checkpoint-rows", 300, "--el-rows", 48,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert_same_tables(demo_run, demo_run.parent / "other", rtol=1e-3, atol=1e-4)
@@ -179,7 +169,7 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None
 
 def test_killed_within_and_between_stages_it_goes_on(measure, demo_run: Path) -> None:
     run = demo_run.parent / "killed"
-    arguments = ["--runs-dir", demo_run.parent, "--run", "killed", "--checkpoint-rows", 300]
+    arguments = ["--runs-dir", demo_run.parent, "--run", "killed", "--checkpoint-rows", 300, "--el-rows", 48]
 
     def stages() -> dict:
         try:
