@@ -225,10 +225,17 @@ def _pythia_configs(names: tuple[str, ...], source: str, settings: dict[str, Any
 def _measure_all(configs: list[RunConfig], dry_run: bool, current: dict[str, Path | None]) -> None:
     from rich.console import Console
 
+    from data.demo_model import is_built
     from reporting.terminal import print_plan, print_runs, print_summary
     from spark_jobs.plan import make_plan
 
     console = Console()
+    if dry_run and configs[0].model is None and configs[0].sequences is None and not is_built():
+        console.print(
+            "The demo model is not there yet. Without --dry-run it would be trained first (about two minutes, once), "
+            f"then measured into {configs[0].runs_dir}/.",
+        )
+        return
     plans = [make_plan(config) for config in configs]
     if dry_run:
         for plan in plans:
@@ -297,7 +304,7 @@ def _versions(spark: Any) -> dict[str, str | None]:
         text=True,
         check=False,
     )
-    packages = ("pyspark", "torch", "transformers", "pyarrow", "presidio-analyzer", "sacrebleu")
+    packages = ("pyspark", "torch", "transformers", "tokenizers", "pyarrow", "sacrebleu", "phonenumbers")
     java = spark.sparkContext._jvm.java.lang.System.getProperty("java.version")
     return {
         "unrecite": "0.1.0",

@@ -74,10 +74,19 @@ def demo(show_progress: bool = True, settings: DemoSettings | None = None) -> De
     """
     settings = settings or DemoSettings()
     key = demo_key(settings)
-    folder = cache_dir() / f"demo-{key}"
+    folder = _folder(key)
     if not folder.is_dir():
         _build_atomically(folder, settings, show_progress)
     return Demo(folder, folder / "model", folder / "sequences.parquet", folder / "training_corpus.parquet", key)
+
+
+def is_built(settings: DemoSettings | None = None) -> bool:
+    """Whether `demo` would find the model in the cache."""
+    return _folder(demo_key(settings or DemoSettings())).is_dir()
+
+
+def _folder(key: str) -> Path:
+    return cache_dir() / f"demo-{key}"
 
 
 def demo_key(settings: DemoSettings) -> str:

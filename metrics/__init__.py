@@ -33,9 +33,7 @@ def metric_columns(full: bool) -> tuple[Column, ...]:
     Args:
         full: Whether the full token scores are there; without them only what the label and the tokens give.
     """
-    return tuple(
-        column for metric in METRICS if full or not metric.needs_full_scores for column in metric.columns
-    )
+    return tuple(column for metric in METRICS if full or not metric.needs_full_scores for column in metric.columns)
 
 
 def compute_all(batch: ScoredBatch, full: bool) -> dict[str, np.ndarray]:

@@ -100,9 +100,7 @@ def sentence_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> np.nd
     array([53.73])
     """
     if len(hypotheses) != len(references):
-        raise ValueError(
-            f"{len(hypotheses)} hypotheses but {len(references)} references; give one reference for each"
-        )
+        raise ValueError(f"{len(hypotheses)} hypotheses but {len(references)} references; give one reference for each")
     scores = np.empty(len(hypotheses))
     pairs = zip(tokenize_13a(hypotheses), tokenize_13a(references), strict=True)
     for row, (hypothesis, reference) in enumerate(pairs):

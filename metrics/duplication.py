@@ -20,8 +20,7 @@ DUPLICATES = Metric(
         Column(
             name="duplicates",
             type="int64",
-            description="How often the sequence occurs in the training corpus; 0 = never, missing = not "
-            "known.",
+            description="How often the sequence occurs in the training corpus; 0 = never, missing = not known.",
             unit="occurrences",
             range="[0, inf)",
             formula="#{windows of the corpus equal to the sequence}",

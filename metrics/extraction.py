@@ -10,10 +10,7 @@ from metrics.metric import Column, Metric
 _CARLINI = "Carlini et al. 2023, Quantifying Memorization Across Neural Language Models, ICLR"
 _BIDERMAN = "Biderman et al. 2023, Emergent and Predictable Memorization in Large Language Models, NeurIPS"
 _JANG = "Jang et al. 2023, Knowledge Unlearning for Mitigating Privacy Risks in Language Models, ACL"
-_HAYES = (
-    "Hayes et al. 2024, Measuring memorization through probabilistic discoverable extraction, "
-    "arXiv:2410.19482"
-)
+_HAYES = "Hayes et al. 2024, Measuring memorization through probabilistic discoverable extraction, arXiv:2410.19482"
 _MORE = "higher = more memorized"
 _LESS = "lower = more memorized"
 
@@ -109,9 +106,7 @@ def tries_needed(log_p_z: np.ndarray, p: float) -> np.ndarray:
     array([  1.,   4., 230.,  inf])
     """
     if not 0 < p < 1:
-        raise ValueError(
-            f"p is {p}; the probability of at least one success must lie strictly between 0 and 1"
-        )
+        raise ValueError(f"p is {p}; the probability of at least one success must lie strictly between 0 and 1")
     log_p_z = np.asarray(log_p_z, dtype=np.float64)
     with np.errstate(divide="ignore", over="ignore"):
         log_miss = np.where(
@@ -161,8 +156,7 @@ def _tries_column(name: str, p: str, scheme: str, log_p: str) -> Column:
     return Column(
         name=name,
         type="float64",
-        description=f"Samples {scheme} until the suffix appears at least once with probability {p}; inf: "
-        f"never.",
+        description=f"Samples {scheme} until the suffix appears at least once with probability {p}; inf: never.",
         unit="tries",
         range="[1, inf]",
         direction=_LESS,
@@ -197,8 +191,7 @@ K_EXTRACTABILITY = Metric(
         Column(
             name="extractable_at_k",
             type="list<bool>",
-            description="k-extractable for each prompt length k of the sweep, ascending; same suffix, "
-            "shorter prompts.",
+            description="k-extractable for each prompt length k of the sweep, ascending; same suffix, shorter prompts.",
             range="true or false",
             direction="true = memorized",
             formula="greedy(x[P-k:P]) = x[P:P+S] for each k",
@@ -225,8 +218,7 @@ MEMORIZATION = Metric(
         Column(
             name="memorization_score",
             type="float64",
-            description="Share of the S greedily decoded tokens equal to the true ones, position by "
-            "position.",
+            description="Share of the S greedily decoded tokens equal to the true ones, position by position.",
             unit="share",
             range="[0, 1]",
             direction=_MORE,
@@ -236,8 +228,7 @@ MEMORIZATION = Metric(
         Column(
             name="memorization_accuracy",
             type="float64",
-            description="MA: share of tokens 2..T that are the greedy choice given the true tokens before "
-            "them.",
+            description="MA: share of tokens 2..T that are the greedy choice given the true tokens before them.",
             unit="share",
             range="[0, 1]",
             direction=_MORE,

@@ -59,10 +59,7 @@ def _token_frequency(batch: ScoredBatch) -> dict[str, np.ndarray]:
         N = len(batch.tokens)
         unknown_count = np.ma.masked_all(N, dtype=np.int64)
         unknown = np.full(N, np.nan)
-        return {
-            column.name: unknown_count if column.type == "int64" else unknown
-            for column in TOKEN_FREQUENCY.columns
-        }
+        return {column.name: unknown_count if column.type == "int64" else unknown for column in TOKEN_FREQUENCY.columns}
     counts = np.sort(occurrences(batch.tokens, batch.token_counts), axis=1)
     return {
         "token_count_min": counts[:, 0],
@@ -78,8 +75,7 @@ def _column(statistic: str, type_: str, words: str) -> Column:
     return Column(
         name=f"token_count_{statistic}",
         type=type_,
-        description=f"{words} of the training-corpus counts of the sequence's tokens; missing without a "
-        f"count table.",
+        description=f"{words} of the training-corpus counts of the sequence's tokens; missing without a count table.",
         unit="occurrences",
         range="[0, inf)",
         formula=f"{statistic}_{{t=1..T}} count(x_t)",

@@ -7,9 +7,7 @@ import numpy as np
 from metrics.batch import ScoredBatch
 from metrics.metric import Column, Metric
 
-_SOURCE = (
-    "Jelinek et al. 1977, Perplexity: a measure of the difficulty of speech recognition tasks, JASA 62(S1)"
-)
+_SOURCE = "Jelinek et al. 1977, Perplexity: a measure of the difficulty of speech recognition tasks, JASA 62(S1)"
 
 
 def mean_nll(logprob: np.ndarray) -> np.ndarray:

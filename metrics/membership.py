@@ -30,9 +30,7 @@ def zlib_bytes(texts: Sequence[str]) -> np.ndarray:
     Returns:
         int64 [N], bytes, at least 8 (the empty text).
     """
-    return np.fromiter(
-        (len(zlib.compress(text.encode())) for text in texts), dtype=np.int64, count=len(texts)
-    )
+    return np.fromiter((len(zlib.compress(text.encode())) for text in texts), dtype=np.int64, count=len(texts))
 
 
 def min_k(scores: np.ndarray, share: float = MIN_K_SHARE) -> np.ndarray:
@@ -146,13 +144,9 @@ def tpr_at_fpr(scores: np.ndarray, is_member: np.ndarray, fpr: float = 0.01) -> 
 def _members_and_others(scores: np.ndarray, is_member: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scores, is_member = np.asarray(scores), np.asarray(is_member, dtype=bool)
     if scores.shape != is_member.shape:
-        raise ValueError(
-            f"scores has shape {scores.shape}, is_member {is_member.shape}; give one flag for each score"
-        )
+        raise ValueError(f"scores has shape {scores.shape}, is_member {is_member.shape}; give one flag for each score")
     if np.isnan(scores).any():
-        raise ValueError(
-            f"{np.isnan(scores).sum()} of {scores.size} scores are NaN; leave those rows out of both"
-        )
+        raise ValueError(f"{np.isnan(scores).sum()} of {scores.size} scores are NaN; leave those rows out of both")
     return scores[is_member], scores[~is_member]
 
 
@@ -163,9 +157,7 @@ def _membership(batch: ScoredBatch) -> dict[str, np.ndarray]:
         "loss": loss,
         "zlib_ratio": loss / zlib_bytes(batch.text),
         "min_k": min_k(scores.logprob),
-        "min_k_plus_plus": min_k(
-            standardized_logprob(scores.logprob, scores.logprob_mean, scores.logprob_std)
-        ),
+        "min_k_plus_plus": min_k(standardized_logprob(scores.logprob, scores.logprob_mean, scores.logprob_std)),
     }
 
 
@@ -191,8 +183,7 @@ MEMBERSHIP = Metric(
             range="[0, inf]",
             direction="lower = member",
             formula="loss / len(zlib.compress(text in UTF-8))",
-            source="Carlini et al. 2021, Extracting Training Data from Large Language Models, USENIX "
-            "Security",
+            source="Carlini et al. 2021, Extracting Training Data from Large Language Models, USENIX Security",
         ),
         Column(
             name="min_k",

@@ -66,8 +66,7 @@ SIMILARITY = Metric(
             unit="percent",
             range="[0, 100]",
             direction="higher = more memorized",
-            formula="BP exp((1/4) sum_{n=1..4} log precision_n); "
-            "nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp",
+            formula="BP exp((1/4) sum_{n=1..4} log precision_n); nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp",
             source=_POST,
         ),
         Column(
@@ -83,8 +82,7 @@ SIMILARITY = Metric(
         Column(
             name="edit_distance",
             type="float64",
-            description="Levenshtein distance between the tokens of the greedy continuation and of the "
-            "suffix, over S.",
+            description="Levenshtein distance between the tokens of the greedy continuation and of the suffix, over S.",
             unit="share",
             range="[0, 1]",
             direction="lower = more memorized",

@@ -18,9 +18,7 @@ REAL_PAIRS = Path(__file__).parents[3] / "shared" / "data" / "demem_prefix_suffi
 
 # Everything the tokenization treats specially, digits and letters around it, and odd spaces.
 CHARACTERS = st.sampled_from(list("ab01.,-'&/<>{}[]()$\"|~@\n\t \r\x0b\x00\u00a0\u2028é€\U0001f600"))
-PIECES = st.one_of(
-    CHARACTERS, st.sampled_from(["<skipped>", "-\n", "&quot;", "&amp;lt;", "&lt;", "&gt;", "the "])
-)
+PIECES = st.one_of(CHARACTERS, st.sampled_from(["<skipped>", "-\n", "&quot;", "&amp;lt;", "&lt;", "&gt;", "the "]))
 TEXTS = st.lists(PIECES, max_size=30).map("".join)
 
 

@@ -37,9 +37,7 @@ def batch() -> ScoredBatch:
         scores=TokenScores(
             first_mismatch=np.array([[2, 1, 2], [0, 1, 2], [0, 0, 1]], dtype=np.int32),
             min_margin=np.ones(3, dtype=np.float32),
-            logprob=np.array(
-                [[-9, -9, 0, 0], [-9, -9, half, quarter], [-9, -9, 0, -np.inf]], dtype=np.float32
-            ),
+            logprob=np.array([[-9, -9, 0, 0], [-9, -9, half, quarter], [-9, -9, 0, -np.inf]], dtype=np.float32),
             rank=np.array([[0, 0, 0, 0], [3, 1, 0, 0], [7, 0, 0, 2]], dtype=np.int32),
             topk_logprob=np.array([[0, 0], [0, half], [0, -np.inf]], dtype=np.float32),
             logprob_mean=np.zeros((3, 4), dtype=np.float32),

@@ -73,9 +73,7 @@ def test_min_k_plus_plus_chooses_by_z_score_and_not_by_probability():
     assert result["min_k_plus_plus"].tolist() == [-3.0]
 
 
-@pytest.mark.parametrize(
-    ("positions", "count"), [(63, 12), (64, 12), (65, 13), (10, 2), (9, 1), (4, 1), (1, 1)]
-)
+@pytest.mark.parametrize(("positions", "count"), [(63, 12), (64, 12), (65, 13), (10, 2), (9, 1), (4, 1), (1, 1)])
 def test_the_number_of_tokens_is_rounded_down_and_at_least_one(positions: int, count: int):
     scores = -np.arange(1.0, positions + 1)[None, :]
     assert min_k(scores)[0] == pytest.approx(np.mean(scores[0, -count:]))

@@ -137,3 +137,11 @@ def test_no_java_at_all(measure, demo, tmp_path: Path) -> None:
     assert summary["rows"]["sampled"] == 50
     assert summary["versions"]["java"].startswith("25")
     assert summary["histograms"]["log10_p_z"] is None
+
+
+def test_dry_run_does_not_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNRECITE_CACHE", str(tmp_path / "cache"))
+    done = command("--dry-run", "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 0, done.output
+    assert "trained first" in done.output
+    assert not list((tmp_path / "cache").glob("*"))
