@@ -112,6 +112,9 @@ def test_show_text_shows_them(measure, planted_run: tuple[Path, str], demo) -> N
         "--model", demo.model, "--sequences", source, "--runs-dir", run.parent, "--run", "planted", "--show-text"
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    # Only the report depends on it: every table is kept.
+    for stage in ("prepare", "count", "score", "measure", "label"):
+        assert any(stage in line and "skipped" in line for line in done.stdout.splitlines()), stage
     report = (run / "report.html").read_text()
     assert "Thistlewood" in report or "Quillfeather" in report or "Brandt" in report
 
