@@ -188,10 +188,12 @@ def main(pythia: tuple[str, ...], pythia_source: str, dry_run: bool, **settings:
     from data.errors import InputError
     from metrics.loading import ModelError
     from spark_jobs.errors import MachineError, find_known_error
+    from spark_jobs.plan import UsageMistakeError
     from spark_jobs.run_folder import RunConflictError
 
     current: dict[str, Path | None] = {"folder": None}
     with exit_codes(
+        usage_errors=(UsageMistakeError,),
         input_errors=(InputError, ModelError, RunConflictError),
         environment_errors=(MachineError,),
         explain=find_known_error,
@@ -271,6 +273,8 @@ def _measure(plan: Any, console: Any) -> dict[str, Any]:
     summary = None if config.keep_ui else finished_summary(plan, folder)
     if summary:
         console.print("Every stage was done before with the same settings; its result:")
+        if not (plan.folder / "report.html").is_file():
+            write_report(summary, plan.folder / "report.html")
         return summary
     folder.open()
     try:

@@ -49,6 +49,7 @@ class GroupedCommand(click.Command):
 
 @contextmanager
 def exit_codes(
+    usage_errors: tuple[type[Exception], ...],
     input_errors: tuple[type[Exception], ...],
     environment_errors: tuple[type[Exception], ...],
     explain: Callable[[Exception], Exception | None],
@@ -58,7 +59,8 @@ def exit_codes(
     """Turns what goes wrong into one message on stderr and an exit code.
 
     Args:
-        input_errors: The user's input or options: exit code 3.
+        usage_errors: Options that make no sense, alone or together: exit code 2.
+        input_errors: The user's input: exit code 3.
         environment_errors: The machine: exit code 4.
         explain: Finds a known error inside a foreign one (an exception that a Spark worker raised), or None.
         after_interrupt: What to say after Ctrl-C.
@@ -72,10 +74,12 @@ def exit_codes(
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        known = error if isinstance(error, input_errors + environment_errors) else explain(error)
+        expected = usage_errors + input_errors + environment_errors
+        known = error if isinstance(error, expected) else explain(error)
         if known is None:
             _internal_error(error, folder())
-        code = EXIT_ENVIRONMENT if isinstance(known, environment_errors) else EXIT_INPUT
+        kinds = ((usage_errors, EXIT_USAGE), (environment_errors, EXIT_ENVIRONMENT))
+        code = next((code for kind, code in kinds if isinstance(known, kind)), EXIT_INPUT)
         click.echo(f"Error: {known}", err=True)
         sys.exit(code)
 

@@ -22,9 +22,8 @@ def find_known_error(error: BaseException) -> Exception | None:
     Args:
         error: What was raised; its causes are looked at, too.
     """
-    from metrics.loading import ModelError
-
     from data.errors import InputError
+    from metrics.loading import ModelError
 
     seen: BaseException | None = error
     while seen is not None:

@@ -13,8 +13,16 @@ from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_d
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder, settings_key
 
+_MASTER = re.compile(r"local(\[(\d+|\*)(,\s*\d+)?\])?|local-cluster\[.+\]|yarn|(spark|k8s)://\S+")
+_RUN_NAME = re.compile(r"(?!\.)[\w.\- ]+")
+_LEAST_SHARED = 0.9
+
 TABLE_STAGES = ("prepare", "count", "score", "measure", "label")
 STAGES = (*TABLE_STAGES, "summarize")
+
+
+class UsageMistakeError(Exception):
+    """Options that make no sense, alone or together."""
 
 
 @dataclass(frozen=True)
@@ -97,23 +105,38 @@ def _checked(config: RunConfig) -> RunConfig:
     """The settings with `k` in order.
 
     Raises:
-        InputError: A setting does not make sense, alone or beside the others.
+        UsageMistakeError: A setting does not make sense, alone or beside the others.
     """
     for name in ("prefix_tokens", "suffix_tokens", "checkpoint_rows"):
         if getattr(config, name) < 1:
-            raise InputError(f"--{name.replace('_', '-')} is {getattr(config, name)}; expected 1 or more.")
+            raise UsageMistakeError(f"--{name.replace('_', '-')} is {getattr(config, name)}; expected 1 or more.")
     for k in config.k:
         if not 1 <= k <= config.prefix_tokens:
-            raise InputError(
+            raise UsageMistakeError(
                 f"--k {k} is not a prompt length: expected 1 to --prefix-tokens, which is {config.prefix_tokens}."
             )
+    if config.master is not None and not _MASTER.fullmatch(config.master):
+        raise UsageMistakeError(
+            f"--master {config.master} is no Spark master: expected local[*], local[2], spark://HOST:7077, yarn or "
+            "k8s://https://HOST:PORT."
+        )
+    if config.run is not None and not _RUN_NAME.fullmatch(config.run):
+        raise UsageMistakeError(
+            f"--run {config.run!r} is no name for a folder: expected letters, digits, '.', '_', '-' and spaces. "
+            "Another place is --runs-dir."
+        )
+    if config.revision is not None and Path(config.model or "").expanduser().is_dir():
+        raise UsageMistakeError(
+            f"--revision {config.revision} is for models of the hub, and {config.model or 'the demo'} is a folder: "
+            "leave it out."
+        )
     if config.sequences is None and config.model is not None:
-        raise InputError(
+        raise UsageMistakeError(
             f"--model {config.model} needs sequences to measure it on: type --sequences FILE (parquet, jsonl, csv, "
             "npy pair), a folder, or a dataset id; or --pythia SIZE for the Pythia models and their memorized sets."
         )
     if config.sequences is not None and config.model is None:
-        raise InputError(
+        raise UsageMistakeError(
             f"--sequences {config.sequences} needs a model: type --model FOLDER or a hub id such as "
             "EleutherAI/pythia-70m-deduped."
         )
@@ -140,6 +163,7 @@ def make_plan(config: RunConfig) -> Plan:
     """Resolves `config`: the demo is built or found, model, tokenizer and sequences are looked at.
 
     Raises:
+        UsageMistakeError: Options that make no sense together.
         InputError, ModelError: Something named there is not there or does not fit.
     """
     config = _checked(config)
@@ -163,7 +187,13 @@ def make_plan(config: RunConfig) -> Plan:
     model = describe_model(config.model, config.revision)
     tokenizer = config.tokenizer or config.model
     tokenizer_revision = None if config.tokenizer else config.revision
-    tokenizer_fits(load_tokenizer(tokenizer, tokenizer_revision), model.vocab_size)
+    loaded = load_tokenizer(tokenizer, tokenizer_revision)
+    tokenizer_fits(loaded, model.vocab_size)
+    if config.tokenizer and len(loaded) < _LEAST_SHARED * model.vocab_size:
+        raise InputError(
+            f"--tokenizer {config.tokenizer} knows {len(loaded):,} tokens and the model {model.vocab_size:,}: it "
+            "belongs to another model. Leave it out, or name the model's own."
+        )
     window = config.prefix_tokens + config.suffix_tokens
     if model.max_positions is not None and window > model.max_positions:
         raise InputError(

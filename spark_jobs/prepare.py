@@ -117,12 +117,13 @@ def prepare_tables(
     folder.publish(writing, "rejected")
     set_aside = spark.read.parquet(str(folder.table("rejected"))).count()
     if set_aside == read:
-        reasons = rejected_by_reason(spark, folder)
+        rejects = spark.read.parquet(str(folder.table("rejected")))
+        counted = rejects.groupBy("reason").agg(F.count("*").alias("rows"), F.first("detail").alias("detail"))
+        reasons = [f"{row['rows']:,} {row['reason']} ({row['detail']})" for row in counted.orderBy("reason").collect()]
         raise InputError(
-            f"none of the {read:,} rows of {source.name} can be measured: "
-            + ", ".join(f"{rows:,} {reason}" for reason, rows in reasons.items())
-            + f". The rows and the reasons are in {folder.table('rejected')}; shorter windows are --prefix-tokens "
-            "and --suffix-tokens."
+            f"none of the {read:,} rows of {source.name} can be measured: {'; '.join(reasons)}. Rows and reasons are "
+            f"in {folder.table('rejected')}; what is too short for one window may do for a smaller one (--prefix-tokens, "
+            "--suffix-tokens)."
         )
     kept = accepted.drop(*[column.name for column in REJECTED])
     if settings.sample is not None:

@@ -57,10 +57,10 @@ class RunFolder:
                 raise RunConflictError(
                     f"{self._memory} is not readable as JSON ({error}); choose another --run, or move the folder away."
                 ) from error
-            if self.state.get("format") != FORMAT:
+            found = self.state.get("format") if isinstance(self.state, dict) else None
+            if found != FORMAT:
                 raise RunConflictError(
-                    f"{self._memory} has format {self.state.get('format')!r}, this version writes {FORMAT}; "
-                    "choose another --run."
+                    f"{self._memory} has format {found!r}, this version writes {FORMAT}; choose another --run."
                 )
 
     @property

@@ -24,6 +24,7 @@ def _quiet() -> None:
 def model(name: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
     """The model, loaded at the first call in this process. CPU workers use one thread each."""
     import torch
+
     from metrics.loading import load_model
 
     _quiet()

@@ -67,10 +67,10 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--scores", "some"], 2, "extractable"),
         (["--k", "8,x"], 2, "8,16,32"),
         (["--el-rows", "many"], 2, "`all`"),
-        (["--k", "64"], 3, "--prefix-tokens"),
-        (["--k", "0"], 3, "prompt length"),
-        (["--model", "MODEL"], 3, "--sequences"),
-        (["--sequences", "TEXTS"], 3, "--model"),
+        (["--k", "64"], 2, "--prefix-tokens"),
+        (["--k", "0"], 2, "prompt length"),
+        (["--model", "MODEL"], 2, "--sequences"),
+        (["--sequences", "TEXTS"], 2, "--model"),
         (["--model", "MODEL", "--sequences", "TEXTS", "--prefix-tokens", "9999"], 3, "tokens at most"),
         (["--model", "MODEL", "--sequences", "nowhere.jsonl"], 3, "nowhere.jsonl"),
         (["--model", "MODEL", "--sequences", "TEXTS", "--text-column", "txet"], 3, "'text'"),
@@ -79,6 +79,10 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--model", "MODEL", "--sequences", "TEXTS", "--duplicates", "none.csv"], 3, "none.csv"),
         (["--model", "MODEL", "--sequences", "TEXTS", "--device", "abacus"], 3, "abacus"),
         (["--pythia", "71m"], 3, "70m"),
+        (["--master", "foo"], 2, "local[*]"),
+        (["--run", "../elsewhere"], 2, "--runs-dir"),
+        (["--run", ".."], 2, "--runs-dir"),
+        (["--model", "MODEL", "--sequences", "TEXTS", "--revision", "main"], 2, "--revision"),
         (["--pythia", "70m", "--model", "MODEL"], 2, "--model"),
     ],
 )
@@ -100,6 +104,13 @@ def test_tokenizer_that_does_not_fit(demo, texts: Path, tmp_path: Path) -> None:
     done = command("--model", demo.model, "--sequences", texts, "--tokenizer", tmp_path)
     assert done.exit_code == 3
     assert "does not fit" in done.output and "4,999" in done.output and "2,047" in done.output
+
+
+def test_tokenizer_of_another_model(demo, subject: Path, tmp_path: Path) -> None:
+    arguments = ("--model", subject / "model", "--sequences", subject / "sequences.parquet", "--tokenizer", demo.model)
+    done = command(*arguments, "--runs-dir", tmp_path)
+    assert done.exit_code == 3
+    assert "2,048" in done.output and "50,304" in done.output
 
 
 def test_unwritable_folder(demo, tmp_path: Path) -> None:
