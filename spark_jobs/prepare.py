@@ -122,8 +122,8 @@ def prepare_tables(
         reasons = [f"{row['rows']:,} {row['reason']} ({row['detail']})" for row in counted.orderBy("reason").collect()]
         raise InputError(
             f"none of the {read:,} rows of {source.name} can be measured: {'; '.join(reasons)}. Rows and reasons are "
-            f"in {folder.table('rejected')}; what is too short for one window may do for a smaller one (--prefix-tokens, "
-            "--suffix-tokens)."
+            f"in {folder.table('rejected')}; what is too short for one window may do for a smaller one "
+            "(--prefix-tokens, --suffix-tokens)."
         )
     kept = accepted.drop(*[column.name for column in REJECTED])
     if settings.sample is not None:

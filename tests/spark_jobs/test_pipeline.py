@@ -205,3 +205,12 @@ def test_interrupt_says_how_to_go_on(demo_run: Path) -> None:
     assert process.returncode == 130
     assert "same command again" in stderr
     assert "Traceback" not in stderr
+
+
+def test_a_lost_report_is_written_again(measure, demo_run: Path) -> None:
+    report = demo_run / "report.html"
+    before = report.read_text()
+    report.unlink()
+    done = measure("--runs-dir", demo_run.parent, "--run", "whole", "--checkpoint-rows", 300, "--el-rows", 48)
+    assert done.returncode == 0, done.stderr
+    assert report.read_text() == before
