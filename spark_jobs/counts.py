@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -68,7 +69,7 @@ def _corpus(spark: SparkSession, spec: str) -> DataFrame:
         raise InputError(f"--corpus: no such file or folder: {spec}.")
     try:
         corpus = spark.read.parquet(str(Path(spec).resolve()))
-    except Exception as error:
+    except PySparkException as error:
         raise InputError(
             f"--corpus {spec} cannot be read as parquet; expected a table with a column `tokens`, one row a training "
             "window."
