@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from data.counts import read_duplicates, read_token_counts
-from data.errors import InputError, did_you_mean
 from spark_jobs.duplicates import count_duplicates, count_tokens
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder
@@ -65,17 +63,7 @@ def count_tables(
 
 
 def _corpus(spark: SparkSession, spec: str) -> DataFrame:
-    if not Path(spec).exists():
-        raise InputError(f"--corpus: no such file or folder: {spec}.")
-    try:
-        corpus = spark.read.parquet(str(Path(spec).resolve()))
-    except PySparkException as error:
-        raise InputError(
-            f"--corpus {spec} cannot be read as parquet; expected a table with a column `tokens`, one row a training "
-            "window."
-        ) from error
-    if "tokens" not in corpus.columns:
-        raise InputError(f"--corpus {spec} has no column `tokens`. {did_you_mean('tokens', corpus.columns)}")
+    corpus = spark.read.parquet(str(Path(spec).expanduser().resolve()))
     return corpus.select(F.col("tokens").cast("array<int>").alias("tokens"))
 
 

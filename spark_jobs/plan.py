@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data import Source, open_sequences
+from data.counts import check_corpus
 from data.errors import InputError
 from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
 from spark_jobs.run_config import RunConfig
@@ -200,6 +201,8 @@ def make_plan(config: RunConfig) -> Plan:
             f"{config.model} reads {model.max_positions} tokens at most; --prefix-tokens {config.prefix_tokens} and "
             f"--suffix-tokens {config.suffix_tokens} make {window}."
         )
+    if config.corpus:
+        check_corpus(config.corpus)
     source = open_sequences(
         config.sequences,
         split=config.split,

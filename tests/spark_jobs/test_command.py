@@ -79,6 +79,8 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--model", "MODEL", "--sequences", "TEXTS", "--duplicates", "none.csv"], 3, "none.csv"),
         (["--model", "MODEL", "--sequences", "TEXTS", "--device", "abacus"], 3, "abacus"),
         (["--pythia", "71m"], 3, "70m"),
+        (["--corpus", "TEXTS"], 3, "`tokens`"),
+        (["--corpus", "nowhere"], 3, "nowhere"),
         (["--master", "foo"], 2, "local[*]"),
         (["--run", "../elsewhere"], 2, "--runs-dir"),
         (["--run", ".."], 2, "--runs-dir"),
