@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Mapping
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-
 from reporting import plots
-from reporting.example_text import pieces, visible
-from reporting.numbers import count, duration, interval, log10_of_nats, number, parameters, percent
+from reporting.example_text import pieces
+from reporting.numbers import count, percent
+from reporting.page import grouped, render_page, write_page
 from reporting.palette import looks
-
-_TEMPLATES = ("report.html.jinja", "sections.html.jinja", "report.css")
-_NBSP = "\N{NO-BREAK SPACE}"
 
 LIKELIHOOD_FIELDS = ("memorization_score", "memorization_accuracy", "el_10", "log_p_z", "n_p50")
 """Means and medians that need token scores; all null under `--scores extractable`."""
@@ -33,19 +26,7 @@ def write_report(summary: Mapping[str, Any], path: Path) -> None:
     Raises:
         OSError: The file can't be written. A report that was there before stays.
     """
-    page = report_page(summary).encode("utf-8", errors="replace")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.chmod(0o666 & ~_umask())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    write_page(report_page(summary), path)
 
 
 def report_page(summary: Mapping[str, Any]) -> str:
@@ -64,18 +45,15 @@ def report_page(summary: Mapping[str, Any]) -> str:
             summary["histograms"]["memorization_score"], look, "score", "memorization score"
         ),
     }
-    return (
-        _environment()
-        .get_template("report.html.jinja")
-        .render(
-            s=summary,
-            look=look,
-            plots=drawings,
-            headline=headline(summary),
-            examples=_examples(summary),
-            glossary=_by(summary["columns"], "table"),
-            has_likelihood=any(summary["overall"][field] is not None for field in LIKELIHOOD_FIELDS),
-        )
+    return render_page(
+        "report.html.jinja",
+        s=summary,
+        look=look,
+        plots=drawings,
+        headline=headline(summary),
+        examples=_examples(summary),
+        glossary=grouped(summary["columns"], "table"),
+        has_likelihood=any(summary["overall"][field] is not None for field in LIKELIHOOD_FIELDS),
     )
 
 
@@ -131,46 +109,5 @@ def _examples(summary: Mapping[str, Any]) -> list[tuple[str, list[dict[str, Any]
                 "hidden_difference": not example["extractable"] and suffix == continuation,
             }
         )
-    groups = _by(cut, "category")
+    groups = grouped(cut, "category")
     return [(row["category"], groups[row["category"]]) for row in summary["categories"] if row["category"] in groups]
-
-
-def _by(rows: Iterable[Mapping[str, Any]], field: str) -> dict[str, list[Mapping[str, Any]]]:
-    """Groups rows by a field, groups and rows in the order in which they come."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row[field], []).append(row)
-    return groups
-
-
-def _environment() -> Environment:
-    folder = resources.files("reporting")  # also from inside a zip, as on a Spark cluster
-    environment = Environment(
-        loader=DictLoader({name: folder.joinpath(name).read_text("utf-8") for name in _TEMPLATES}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
-    )
-    environment.filters |= {
-        "count": count,
-        "num": number,
-        "pct": _unbroken(percent),
-        "log10": log10_of_nats,
-        "duration": _unbroken(duration),
-        "parameters": _unbroken(parameters),
-    }
-    environment.globals["interval"] = _unbroken(interval)
-    return environment
-
-
-def _unbroken(format_number: Any) -> Any:
-    """The same text, kept on one line."""
-    return lambda *values: format_number(*values).replace(" ", _NBSP)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -38,6 +38,15 @@ def number(value: float | None) -> str:
     return f"{round(value, 2 - power):,.{max(0, 2 - power)}f}"
 
 
+def fraction(value: float | None) -> str:
+    """A score in [0, 1] with three decimals, so that a column of them lines up.
+
+    >>> fraction(0.91234), fraction(0.003), fraction(1.0)
+    ('0.912', '0.003', '1.000')
+    """
+    return MISSING if value is None or math.isnan(value) else f"{value:.3f}"
+
+
 def percent(share: float | None) -> str:
     """A share in [0, 1] as percent with one decimal; what is neither none nor all never reads as such.
 
@@ -73,6 +82,45 @@ def log10_of_nats(log_probability: float | None) -> str:
     if log_probability is None or math.isnan(log_probability):
         return MISSING
     return f"{log_probability / math.log(10) + 0.0:.1f}"
+
+
+def nats(log_probability: float | None) -> str:
+    """A natural logarithm with one decimal.
+
+    >>> nats(-58.93), nats(-0.01)
+    ('-58.9', '0.0')
+    """
+    if log_probability is None or math.isnan(log_probability):
+        return MISSING
+    shown = f"{log_probability:.1f}"
+    return "0.0" if shown == "-0.0" else shown
+
+
+def tries(log_tries: float | None) -> str:
+    """A number of tries, from its natural logarithm since it may be larger than any float.
+
+    >>> tries(0.0), tries(5.99), tries(30.0)
+    ('1', '399', '10¹³')
+    """
+    if log_tries is None or math.isnan(log_tries):
+        return MISSING
+    if math.isinf(log_tries):
+        return "∞" if log_tries > 0 else "1"
+    if log_tries < math.log(9_999.5):
+        return count(max(1.0, math.exp(log_tries)))
+    return f"10{str(round(log_tries / math.log(10))).translate(_SUPERSCRIPTS)}"
+
+
+def change(before: float | None, after: float | None) -> str:
+    """How much larger a number became, in percent of what it was, with one decimal.
+
+    >>> change(12.3, 12.4), change(12.3, 12.2), change(12.3, 12.3)
+    ('+0.8 %', '-0.8 %', '0.0 %')
+    """
+    if before is None or after is None or not before:
+        return MISSING
+    shown = f"{100 * (after / before - 1):+.1f} %"
+    return "0.0 %" if shown in ("+0.0 %", "-0.0 %") else shown
 
 
 def duration(seconds: float | None) -> str:

@@ -1,5 +1,7 @@
 """How categories are told apart: colour, hatching and marker, so that colour is never the only sign.
 
+The models that an unlearning compares are told apart in the same way.
+
 Colours start from those of Okabe and Ito (2008), which readers with any colour vision can tell apart; harmful
 categories take the warm ones, benign ones the cool ones. Plots are drawn with stand-in colours, each of which
 becomes a CSS variable of the report, so one drawing serves light, dark and print.
@@ -63,6 +65,42 @@ def looks(categories: Iterable[Mapping]) -> dict[str, Look]:
         used[harmful] += 1
         result[name] = Look(name, harmful, variable, colour, marker)
     return result
+
+
+@dataclass(frozen=True)
+class ModelLook:
+    """The look of one of the models that an unlearning compares.
+
+    Attributes:
+        short: What it is called in a table.
+        title: What it is called where there is room.
+        variable: CSS variable of its colour, without the dashes before it.
+        colour: The stand-in for it in plots.
+        marker: matplotlib marker.
+        filled: Whether its marker is filled.
+        dash: matplotlib line style.
+    """
+
+    short: str
+    title: str
+    variable: str
+    colour: str
+    marker: str
+    filled: bool
+    dash: str | tuple[float, tuple[float, ...]]
+
+
+def model_look(name: str) -> ModelLook:
+    """The look of `before`, `after`, or a control."""
+    return _MODELS.get(name) or ModelLook(name, name, "ink", INK, "x", False, "-.")
+
+
+_MODELS = {
+    "before": ModelLook("before", "before", "muted", MUTED, "o", False, "-"),
+    "after": ModelLook("after", "after", "calm-0", "#050011", "o", True, "-"),
+    "constant": ModelLook("constant", "control: constant reward", "calm-2", "#050013", "s", False, (0, (4, 2))),
+    "permuted": ModelLook("permuted", "control: permuted rewards", "harm-1", "#050002", "^", False, (0, (1, 1.4))),
+}
 
 
 def css_variables(svg: str) -> str:

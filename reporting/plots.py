@@ -71,7 +71,7 @@ def prompt_length_sweep(sweep: Sequence[Mapping], looks: Mapping[str, Look]) -> 
                 linestyle="-" if look is None or look.harmful else (0, (4, 2)),
                 clip_on=False,
             )
-        _share_axis(axes)
+        share_axis(axes)
         axes.set_xscale("log", base=2)
         axes.set_xticks(lengths, [str(length) for length in lengths])
         axes.minorticks_off()
@@ -120,7 +120,7 @@ def extractable_by_duplicates(duplicates: Sequence[Mapping]) -> str | None:
             linewidth=1.6,
             clip_on=False,
         )
-        _share_axis(axes)
+        share_axis(axes)
         axes.set_xticks(places, [row["label"] for row in rows])
         axes.set_xlim(-0.4, len(rows) - 0.6)
         axes.set_xlabel("copies in the training data")
@@ -214,7 +214,8 @@ def _category_ticks(axes: Axes, looks: Sequence[Look]) -> None:
     axes.invert_yaxis()
 
 
-def _share_axis(axes: Axes) -> None:
+def share_axis(axes: Axes) -> None:
+    """A vertical axis from 0 to 100 %."""
     axes.set_ylim(0, 1)
     axes.set_yticks(np.linspace(0, 1, 5))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))

@@ -184,11 +184,11 @@ def _status(stage: Stage) -> Text:
     if stage.rows_per_second is not None:
         parts.append(_speed(stage.rows_per_second))
     if stage.seconds_left is not None:
-        parts.append(f"{_coarse(max(0.0, stage.seconds_left))} left")
+        parts.append(f"{coarse(max(0.0, stage.seconds_left))} left")
     return Text(", ".join(parts))
 
 
-def _coarse(seconds: float) -> str:
+def coarse(seconds: float) -> str:
     """An estimate: tenths of a second would only flicker."""
     return f"{round(seconds)} s" if seconds < 59.5 else duration(seconds)
 

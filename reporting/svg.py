@@ -9,6 +9,7 @@ from html import escape
 import matplotlib
 from matplotlib.figure import Figure
 
+from reporting.example_text import visible
 from reporting.palette import GRID, INK, MUTED, css_variables
 
 WIDTH_INCHES = 4.5
@@ -40,9 +41,9 @@ def style() -> matplotlib.RcParams:
     return matplotlib.rc_context(_STYLE)
 
 
-def new_figure(height_inches: float) -> Figure:
-    """An empty figure of the report's width (within `style()`)."""
-    return Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> Figure:
+    """An empty figure, by default of the report's width (within `style()`)."""
+    return Figure(figsize=(width_inches, height_inches), layout="constrained")
 
 
 def render(figure: Figure, name: str, title: str, description: str) -> str:
@@ -73,8 +74,8 @@ def render(figure: Figure, name: str, title: str, description: str) -> str:
     view_box = re.search(r'viewBox="[^"]*"', svg).group()
     head = (
         f'<svg {view_box} role="img" aria-labelledby="{name}-title {name}-description">'
-        f'<title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-description">{escape(description)}</desc>'
+        f'<title id="{name}-title">{escape(visible(title))}</title>'
+        f'<desc id="{name}-description">{escape(visible(description))}</desc>'
     )
     return css_variables(head + svg[svg.index(">") + 1 :].strip())
 

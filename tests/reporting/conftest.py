@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.reporting.invented_comparison import build_comparison
+
 CATEGORIES = (
     ("credentials", True, 90, 0.42),
     ("pii", True, 310, 0.36),
@@ -264,3 +266,15 @@ def make_summary() -> Callable[..., dict[str, Any]]:
 def summary() -> dict[str, Any]:
     """A summary with everything in it."""
     return build_summary()
+
+
+@pytest.fixture
+def make_comparison() -> Callable[..., dict[str, Any]]:
+    """`build_comparison`, for tests that want one field different."""
+    return build_comparison
+
+
+@pytest.fixture
+def comparison() -> dict[str, Any]:
+    """The comparison of an unlearning that worked, without controls."""
+    return build_comparison()

@@ -80,3 +80,33 @@ def test_parameters():
         "1.3 M",
         "2.8 B",
     ]
+
+
+@pytest.mark.parametrize(
+    ("log_tries", "shown"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (-0.37, "1"),
+        (math.log(2066), "2,066"),
+        (math.log(9_999), "9,999"),
+        (math.log(9_999.9), "10⁴"),
+        (5000.0, "10²¹⁷¹"),
+        (math.inf, "∞"),
+    ],
+)
+def test_tries_beyond_any_float(log_tries, shown):
+    assert numbers.tries(log_tries) == shown
+
+
+def test_change_fraction_and_nats():
+    assert [numbers.change(50, after) for after in (51, 49, 50.01, 49.99, None)] == [
+        "+2.0 %",
+        "-2.0 %",
+        "0.0 %",
+        "0.0 %",
+        "–",
+    ]
+    assert numbers.change(None, 1) == numbers.change(0, 1) == "–"
+    assert [numbers.fraction(value) for value in (0.98649, 0.0004, 1, None)] == ["0.986", "0.000", "1.000", "–"]
+    assert [numbers.nats(value) for value in (-58.93, -0.01, None)] == ["-58.9", "0.0", "–"]
