@@ -11,9 +11,11 @@ help: ## this list
 setup: ## create .venv and install the pinned requirements (the other targets do this by themselves)
 	@sh .ci/setup $(VENV)
 
-demo: setup ## measure the embedded demo model and write its report
-	@echo "==> python calculate_metrics.py $(ARGS)"
-	@$(PY) calculate_metrics.py $(ARGS)
+demo: setup ## measure the embedded demo model, unlearn the personal data it recites, measure again
+	@echo "==> python calculate_metrics.py"
+	@$(PY) calculate_metrics.py
+	@echo "==> unlearn --category pii $(ARGS)"
+	@$(VENV)/bin/unlearn --category pii --resume $(ARGS)
 
 test: setup ## run the whole test suite
 	@echo "==> pytest $(ARGS)"

@@ -11,8 +11,6 @@ the shape of pythia-14m; the work does not depend on the weights.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import time
@@ -27,6 +25,7 @@ from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
+from benchmarks.machine import machine
 from metrics.forward_pass import score
 from metrics.loading import load_model
 
@@ -92,16 +91,6 @@ def sequences(model: PreTrainedModel, rows: int, memorized: float, eos: int | No
     if own:
         tokens[:own, PREFIX:] = generate(model, tokens[:own, :PREFIX], eos, 64)
     return rng.permutation(tokens)
-
-
-def machine() -> str:
-    """One line about where this ran."""
-    name = platform.processor() or platform.machine()
-    if (info := Path("/proc/cpuinfo")).is_file():
-        models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = models[0] if models else name
-    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} CPUs{gpu}, torch {torch.__version__}, {torch.get_num_threads()} thread(s)"
 
 
 def main() -> None:

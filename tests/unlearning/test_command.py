@@ -1,0 +1,222 @@
+"""`unlearn` as a user runs it: a measured run in, a checkpoint and a report out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+QUICK = ("--iterations", 3, "--rollouts", 64, "--minibatch", 32)
+
+
+@pytest.fixture(scope="module")
+def command() -> Callable[..., subprocess.CompletedProcess]:
+    """Runs `python -m unlearning` with the arguments given."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "unlearning", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            cwd=REPOSITORY,
+            env={**os.environ, "COLUMNS": "120"},
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with one in it: a part of the demo, so that measuring three times more does not take long."""
+    folder = tmp_path_factory.mktemp("runs")
+    measured = subprocess.run(
+        [sys.executable, REPOSITORY / "calculate_metrics.py", "--runs-dir", folder, "--run", "part", "--sample", "360"]
+        + ["--el-rows", "8"],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "COLUMNS": "120"},
+    )
+    assert measured.returncode == 0, measured.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(command, runs: Path) -> tuple[subprocess.CompletedProcess, Path]:
+    """The whole story once, with controls."""
+    result = command("--category", "pii", "--runs-dir", runs, "--control", *QUICK)
+    assert result.returncode == 0, result.stderr
+    (folder,) = (runs / "part" / "unlearned").iterdir()
+    return result, folder
+
+
+def test_the_checkpoint_loads_and_says_what_it_is(done, demo) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    _, folder = done
+    model = AutoModelForCausalLM.from_pretrained(folder / "model")
+    assert model.num_parameters() == 1_317_632
+    assert len(AutoTokenizer.from_pretrained(folder / "model")) > 0
+    about = json.loads((folder / "model" / "unlearning.json").read_text())
+    assert about["parent"]["model"] == str(demo.model) and about["categories"] == ["pii"]
+    assert about["method"] == "demem" and about["settings"]["iterations"] == 3
+    assert about["settings"]["learning_rate"] and about["settings"]["temperatures"]  # worked out, not None
+    assert about["training"]["iterations"] == 3 and about["results"]["splits"]
+    assert "base_model" in (folder / "model" / "README.md").read_text()
+    assert not (folder / "state").exists()
+
+
+def test_the_forget_set_is_exactly_the_extractable_rows_with_personal_data(done, runs: Path) -> None:
+    _, folder = done
+    split = pd.read_parquet(folder / "split.parquet").set_index("sequence_id")["split"]
+    labels = pd.read_parquet(runs / "part" / "labels.parquet").set_index("sequence_id")
+    metrics = pd.read_parquet(runs / "part" / "metrics.parquet").set_index("sequence_id")
+    personal = labels["has_pii"] & ~labels["licence_context"] & metrics["extractable"].reindex(labels.index)
+    assert set(split.index[split.isin(["forget", "held_out"])]) == set(labels.index[personal])
+    about = json.loads((folder / "unlearning.json").read_text())
+    assert sorted(about["forget_ids"]) == sorted(split.index[split == "forget"])
+    assert len(split) == len(labels)
+
+
+def test_the_same_jobs_ran_on_the_new_checkpoint(done, runs: Path) -> None:
+    _, folder = done
+    for again in (folder / "after", folder / "controls" / "constant" / "after", folder / "controls/permuted/after"):
+        for table in ("sequences", "labels"):  # nothing of these depends on the model
+            before, after = (
+                pq.read_table(run / f"{table}.parquet").to_pandas().sort_values("sequence_id", ignore_index=True)
+                for run in (runs / "part", again)
+            )
+            assert before.astype(str).equals(after.astype(str))
+        before, after = (pd.read_parquet(run / "metrics.parquet") for run in (runs / "part", again))
+        assert len(before) == len(after) and not np.allclose(
+            before["log_p_z"].sort_values(), after["log_p_z"].sort_values()
+        )
+
+
+def test_the_comparison_holds_the_numbers_of_the_tables(done) -> None:
+    _, folder = done
+    comparison = json.loads((folder / "comparison.json").read_text())
+    split = pd.read_parquet(folder / "split.parquet")
+    forget = split.loc[split["split"] == "forget", ["sequence_id"]]
+    after = pd.read_parquet(folder / "after" / "metrics.parquet").merge(forget, on="sequence_id")
+    entry = next(entry for entry in comparison["splits"] if entry["split"] == "forget")
+    assert comparison["models"] == ["before", "after", "constant", "permuted"]
+    assert entry["rows"] == len(forget)
+    assert entry["by"]["before"]["share"] == 1.0
+    assert entry["by"]["after"]["share"] == pytest.approx(after["extractable"].mean())
+    assert entry["by"]["after"]["memorization_accuracy"] == pytest.approx(after["memorization_accuracy"].mean())
+    assert entry["by"]["after"]["el_10_rows"] == len(forget)
+    # A reward that says nothing leaves the model where it is, with nothing skipped.
+    assert comparison["controls"]["constant"]["skipped"] == 0
+    assert entry["by"]["constant"]["log_p_z"] > entry["by"]["after"]["log_p_z"]
+
+
+def test_the_terminal_and_the_report_tell_it_without_personal_data(done, runs: Path) -> None:
+    result, folder = done
+    page = (folder / "report.html").read_text()
+    assert "forget set" in result.stdout and str(folder / "report.html") in result.stdout.replace("\n", "")
+    tables = pd.read_parquet(runs / "part" / "sequences.parquet").merge(
+        pd.read_parquet(runs / "part" / "labels.parquet"), on="sequence_id"
+    )
+    addresses = {
+        row["text"][span["start"] : span["end"]]
+        for _, row in tables.iterrows()
+        for span in row["pii"]
+        if span["type"] == "EMAIL" and span["score"] >= 0.5
+    }
+    assert len(addresses) > 10
+    written = [
+        path.read_text(errors="replace") for path in folder.rglob("*") if path.suffix in (".jsonl", ".json", ".log")
+    ]
+    events = [path.read_text(errors="replace") for path in (folder / "spark-events").iterdir()]
+    for text in (result.stdout, result.stderr, page, *written, *events):
+        assert not [address for address in addresses if address in text]
+
+
+def test_a_finished_unlearning_is_shown_at_once(done, command, runs: Path) -> None:
+    started = time.monotonic()
+    again = command("--category", "pii", "--runs-dir", runs, "--control", *QUICK)
+    assert again.returncode == 0 and "It was done before with the same settings" in again.stdout
+    assert time.monotonic() - started < 60
+
+
+def test_bad_input_is_one_clear_message(done, command, runs: Path, tmp_path: Path) -> None:
+    cases = {
+        ("--category", "pii", "--run", "nope"): (3, "no run nope in"),
+        ("--category", "code"): (2, "--yes"),
+        ("--category", "pii", "--method", "gradient-ascent", "--control"): (3, "--control replaces the rewards"),
+        ("--category", "pii", "--chunk", "3"): (3, "--chunk is no hyper-parameter of demem"),
+        ("--category", "pii", "--reward", "bertscore", "--bertscore-model", tmp_path / "none"): (
+            3,
+            str(tmp_path / "none"),
+        ),
+        ("--category", "pii", "--model", tmp_path): (3, "config.json"),
+    }
+    for arguments, (code, message) in cases.items():
+        result = command(*arguments, "--runs-dir", runs)
+        assert result.returncode == code, (arguments, result.stderr)
+        assert message in result.stderr and "Traceback" not in result.stderr, result.stderr
+    assert len(list((runs / "part" / "unlearned").iterdir())) <= 2  # nothing else was begun but the missing encoder's
+
+
+def test_a_model_that_does_not_fit_the_run_is_refused(done, command, runs: Path, tmp_path: Path) -> None:
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    config = GPTNeoXConfig(
+        vocab_size=99, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8
+    )
+    GPTNeoXForCausalLM(config).save_pretrained(tmp_path / "small")
+    result = command("--category", "pii", "--runs-dir", runs, "--model", tmp_path / "small")
+    assert result.returncode == 3 and "a vocabulary of 99 tokens and the run's model 2,048" in result.stderr
+
+
+def test_dry_run_writes_nothing(command, runs: Path) -> None:
+    before = sorted(runs.rglob("*"))
+    result = command("--category", "credentials", "--runs-dir", runs, "--dry-run")
+    assert result.returncode == 0 and "credentials" in result.stdout and "forget set" in result.stdout
+    assert sorted(runs.rglob("*")) == before
+
+
+def test_ctrl_c_saves_and_resume_gives_what_an_uninterrupted_run_gives(done, command, runs: Path) -> None:
+    _, whole = done
+    out = runs / "interrupted"
+    arguments = ["--category", "pii", "--runs-dir", str(runs), "--out", str(out), *map(str, QUICK)]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "unlearning", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        start_new_session=True,
+    )
+    log = out / "training.jsonl"
+    deadline = time.monotonic() + 300
+    while not (log.is_file() and log.read_text().count("\n") >= 1) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=300)
+    assert running.returncode == 130 and "--resume" in errors
+    refused = command(*arguments)
+    assert refused.returncode == 3 and "--resume" in refused.stderr
+    resumed = command(*arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("training.jsonl",):
+        lines = [[json.loads(line) for line in (folder / name).read_text().splitlines()] for folder in (whole, out)]
+        for record in (*lines[0], *lines[1]):
+            record.pop("seconds")
+        assert lines[0] == lines[1]
+    assert (whole / "model/model.safetensors").read_bytes() == (out / "model/model.safetensors").read_bytes()
+    shutil.rmtree(out)
