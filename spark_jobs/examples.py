@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Row, Window
@@ -51,25 +52,52 @@ def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
     return [_example(row, config, decode) for row in found]
 
 
+def shown_texts(
+    row: Row,
+    continuations: Sequence[Sequence[int] | None],
+    prefix_tokens: int,
+    decode: Callable[[Sequence[Sequence[int]]], list[str]],
+    show_text: bool,
+) -> tuple[str, str, list[str | None]]:
+    """A sequence and what models make of its prefix, masked unless the text was asked for.
+
+    Args:
+        row: With `tokens` and `text` of the sequence, and `is_harmful`, `pii` and `credentials` of its label.
+        continuations: Token lists; None where a continuation is not known.
+        prefix_tokens: P.
+        decode: Token lists -> texts.
+        show_text: Mask nothing.
+
+    Returns:
+        Prefix, suffix, and the continuations.
+    """
+    tokens = list(row["tokens"])
+    true = tokens[prefix_tokens:]
+    known = [None if tokens is None else list(tokens) for tokens in continuations]
+    prefix, suffix = decode([tokens[:prefix_tokens], true])
+    texts = [None if tokens is None else decode([tokens])[0] for tokens in known]
+    if show_text:
+        return prefix, suffix, texts
+    harmful = row["is_harmful"]
+    spans = [span.asDict() for span in (*row["pii"], *row["credentials"])]
+    if prefix + suffix != row["text"]:  # a character that the cut divides: other offsets
+        spans = []
+    masked_prefix, masked_suffix = redact_parts([prefix, suffix], spans, harmful)
+    # What the model makes up is searched for personal data, too.
+    masked = [
+        None if text is None else masked_suffix if tokens == true else redact_parts([prefix, text], (), harmful)[1]
+        for tokens, text in zip(known, texts, strict=True)
+    ]
+    return masked_prefix, masked_suffix, masked
+
+
 def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
     values = row.asDict()
-    tokens = list(row["tokens"])
-    prefix_tokens, suffix_tokens = tokens[: config.prefix_tokens], tokens[config.prefix_tokens :]
-    continuation_tokens = values.get("greedy_tokens")
-    if continuation_tokens is None:
+    greedy = values.get("greedy_tokens")
+    if greedy is None and row["extractable"]:
         # Without the full scores the continuation is known only where it is the suffix.
-        continuation_tokens = suffix_tokens if row["extractable"] else None
-    prefix, suffix = decode([prefix_tokens, suffix_tokens])
-    continuation = decode([list(continuation_tokens)])[0] if continuation_tokens is not None else None
-    if not config.show_text:
-        # What the model makes up is searched for personal data, too.
-        harmful = row["is_harmful"]
-        made_up = None if continuation is None else redact_parts([prefix, continuation], (), harmful)[1]
-        spans = [span.asDict() for span in (*row["pii"], *row["credentials"])]
-        if prefix + suffix != row["text"]:  # a character that the cut divides: other offsets
-            spans = []
-        prefix, suffix = redact_parts([prefix, suffix], spans, harmful)
-        continuation = suffix if row["extractable"] else made_up
+        greedy = row["tokens"][config.prefix_tokens :]
+    prefix, suffix, [continuation] = shown_texts(row, [greedy], config.prefix_tokens, decode, config.show_text)
     return {
         "category": row["category"],
         "harmful": row["is_harmful"],

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from data.errors import InputError
 from spark_jobs.pipeline import Pipeline, Progress, finished_summary
-from spark_jobs.plan import Plan, make_plan
+from spark_jobs.plan import Plan, make_plan, plain
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder
 
@@ -78,6 +78,7 @@ def measure_again(spark: SparkSession, plan: Plan, progress: Progress, about: di
         return done
     folder.open()
     try:
+        folder.save(config=plain(plan.config), **about)
         return Pipeline(spark, plan, folder, progress).run(about)
     finally:
         folder.close()

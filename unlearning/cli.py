@@ -279,6 +279,7 @@ def _measure(plan: Plan, folder: ResultFolder, outcomes: dict[str, Outcome], con
                     folder.training(name) / "after",
                     show_text=config.show_text,
                     master=master,
+                    device=config.device,
                 )
                 console.print(f"Measuring again: {label}")
                 about = {name: folder.about[name] for name in ("created", "command", "versions")}

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
+from metrics.splits import SPLITS
 from unlearning.config import UnlearnConfig
 from unlearning.measured_run import MeasuredRun, find_run
 from unlearning.method import Method, UnlearningError
-from unlearning.select import SPLITS, Selection, select
+from unlearning.select import Selection, select
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

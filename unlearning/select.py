@@ -15,16 +15,6 @@ import pandas as pd
 from metrics.categories import CATEGORIES
 from unlearning.method import UnlearningError
 
-SPLITS: dict[str, str] = {
-    "forget": "forget set",
-    "held_out": "held out of the same category",
-    "other_harmful": "other harmful rows",
-    "retain": "retain set",
-    "other_benign": "other benign rows",
-    "never_seen": "never seen in training",
-}
-"""Names of the splits, in the order of reports, and what people call them."""
-
 RETAIN_SHARE = 0.5  # of the benign extractable rows; the others show what happens to those nobody protected
 # Of the benign rows that are not recited. Many of them keep the rest of the model where it was: on the demo, with 102
 # of them .86 of the recited rows outside the retain set stayed, with 388 .95.

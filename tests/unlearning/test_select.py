@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from metrics.splits import SPLITS
 from unlearning.method import UnlearningError
-from unlearning.select import SPLITS, has_evidence, select
+from unlearning.select import has_evidence, select
 
 
 def table(**counts: int) -> pd.DataFrame:

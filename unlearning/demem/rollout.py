@@ -1,0 +1,269 @@
+"""Step 1 of DeMem: continuations drawn by the policy, many at once, and how probable it found each token.
+
+All rows share their positions, so there is no padding. A rollout from the prefix is drawn with the key-value cache. A
+*branch* is as many one-token rollouts as the suffix is long: at each of its positions one token is drawn given the true
+tokens before it. Without branches no state deep in the suffix would ever be visited, for rollouts from the prefix leave
+the true path after a few tokens.
+
+Each token is drawn from one uniform number, by inverting the cumulative distribution, and those numbers are drawn up
+front: a rollout depends on the seed and its place in the batch, not on the number of processes or the device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from metrics.causal_lm import causal_lm
+from unlearning.demem.settings import DememSettings
+from unlearning.demem.value_head import ValueHead, head_inputs, suffix_states
+from unlearning.method import NonFiniteError, Task
+from unlearning.policy import Policy
+
+# Bytes that the keys and values of the rows decoded together may take.
+_CACHE_BYTES = {"cpu": 2**29, "cuda": 2**34}
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """What this process drew in an iteration; B rows, S suffix tokens, T = P + S. All under the behaviour policy.
+
+    Attributes:
+        rows: int64 [B], index of the forget row.
+        is_branch: bool [B].
+        temperature: float32 [B].
+        context: int64 [B, T], what a forward pass reads: prefix and drawn tokens; of a branch the forget row itself.
+        source: int64 [B], the first rollout with the same context: its own number, but for branches of the same row.
+        true: int64 [B, S], the true suffix.
+        actions: int64 [B, S], the drawn tokens.
+        mask: bool [B, S], True for those to learn from: up to and including the end-of-text token, if there is one.
+        logprob: float32 [B, S], nats, ln p(action | context), at the row's temperature.
+        true_logprob: float32 [B, S], nats, ln p(true token | context), at the row's temperature.
+        values: float32 [B, S], by the value head; zeros without one.
+    """
+
+    rows: Tensor
+    is_branch: Tensor
+    temperature: Tensor
+    context: Tensor
+    source: Tensor
+    true: Tensor
+    actions: Tensor
+    mask: Tensor
+    logprob: Tensor
+    true_logprob: Tensor
+    values: Tensor
+
+
+def plan(settings: DememSettings, forget_rows: int, seed: int, number: int) -> dict[str, Tensor]:
+    """Which rows an iteration starts from, where, and how warm: `sample_rollouts`'s arguments.
+
+    Rows from the prefix and rows of branches each go through the forget set in shuffled order, again and again,
+    over the iterations; temperatures follow each other by row.
+
+    Args:
+        settings: How many, of which kind, at which temperatures.
+        forget_rows: F.
+        seed: Of the orders.
+        number: The iteration, counted from 1.
+
+    Returns:
+        rows int64 [N], is_branch bool [N], temperature float32 [N].
+    """
+    share = settings.branch_share if settings.depth == "branches" else 0.0
+    branches = round(settings.rollouts * share)
+    parts = []
+    for kind, count in enumerate((settings.rollouts - branches, branches)):
+        place = torch.arange((number - 1) * count, number * count)
+        orders = {
+            turn: torch.randperm(forget_rows, generator=seeded(seed, "rows", kind, turn))
+            for turn in (place // forget_rows).unique().tolist()
+        }
+        rows = [orders[at // forget_rows][at % forget_rows] for at in place.tolist()]
+        warm = torch.tensor(settings.temperatures)[torch.arange(count) % len(settings.temperatures)]
+        parts.append((torch.tensor(rows, dtype=torch.int64), torch.full((count,), bool(kind)), warm))
+    rows, is_branch, temperature = (torch.cat(part) for part in zip(*parts, strict=True))
+    return {"rows": rows, "is_branch": is_branch, "temperature": temperature}
+
+
+def seeded(*key: int | str) -> torch.Generator:
+    """A generator on the CPU for some purpose: seeded by a hash, since neighbouring seeds give related draws."""
+    digest = hashlib.sha256(" ".join(map(str, key)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") % 2**63)
+
+
+def sample_rollouts(
+    policy: Policy,
+    task: Task,
+    *,
+    rows: Tensor,
+    is_branch: Tensor,
+    temperature: Tensor,
+    generator: torch.Generator,
+    chunk: int,
+    value_head: ValueHead | None = None,
+) -> Rollouts:
+    """Draws this process's share of a batch of rollouts.
+
+    Args:
+        policy: The behaviour policy.
+        task: Where the forget rows are.
+        rows: int64 [N], forget rows of the whole batch, N over all processes.
+        is_branch: bool [N].
+        temperature: float32 [N].
+        generator: On the CPU; in the same state in every process.
+        chunk: Rows a pass, as many as in the passes of the update, so that the same kernels give the same
+            probabilities.
+        value_head: Judges the states.
+
+    Raises:
+        NonFiniteError: A probability is not a number.
+    """
+    P, S = task.prefix_tokens, task.forget.shape[1] - task.prefix_tokens
+    uniform = torch.rand(len(rows), S, generator=generator, dtype=torch.float64)
+    rows, is_branch, temperature, uniform = (
+        policy.share(part).to(policy.device) for part in (rows, is_branch, temperature, uniform)
+    )
+    context = task.forget.to(policy.device)[rows]
+    true = context[:, P:].clone()
+    actions = true.clone()
+    if not is_branch.all():
+        prefix = ~is_branch
+        actions[prefix] = _continue(policy, context[prefix, :P], S, temperature[prefix], uniform[prefix])
+        context[prefix, P:] = actions[prefix]
+    mask = up_to_end(context[:, P:], task.eos_token_id)
+    source = _sources(rows, is_branch)
+
+    # The cached kernels, or bfloat16, are not those of the update: what the tokens' probabilities were is asked of a
+    # pass like the update's own, so that the first ratio is 1. For branches the same pass gives what to draw from.
+    logprob, true_logprob, values = (torch.zeros_like(uniform, dtype=torch.float32) for _ in range(3))
+    for part in source.argsort(stable=True).split(chunk):
+        distinct, place = source[part].unique(return_inverse=True)
+        with torch.no_grad(), head_inputs(policy.network) as inputs:
+            logits = policy.logits(context[distinct], P)
+            if value_head is not None:
+                values[part] = value_head(suffix_states(inputs, logits))[place]
+        logprobs = (logits[place] / temperature[part, None, None]).log_softmax(-1)
+        drawn, branch = actions[part], is_branch[part]
+        drawn[branch] = draw(logprobs[branch], uniform[part][branch])
+        actions[part] = drawn
+        logprob[part] = logprobs.gather(-1, drawn[..., None])[..., 0]
+        true_logprob[part] = logprobs.gather(-1, true[part, :, None])[..., 0]
+    if policy.total((~(logprob.isfinite() & true_logprob.isfinite())).sum().float()):
+        raise NonFiniteError("the model gives probabilities that are not finite numbers")
+    return Rollouts(rows, is_branch, temperature, context, source, true, actions, mask, logprob, true_logprob, values)
+
+
+def _sources(rows: Tensor, is_branch: Tensor) -> Tensor:
+    numbers = torch.arange(len(rows), device=rows.device)
+    _, place = rows[is_branch].unique(return_inverse=True)
+    firsts = torch.full_like(place, len(rows)).scatter_reduce(0, place, numbers[is_branch], "amin")
+    return numbers.index_put((is_branch,), firsts[place])
+
+
+def sample_continuations(
+    policy: Policy, prefixes: Tensor, tokens: int, temperature: float | Tensor, generator: torch.Generator
+) -> Tensor:
+    """Draws a continuation for each prefix.
+
+    Args:
+        policy: Draws.
+        prefixes: int64 [B, P].
+        tokens: How many to draw for each; end-of-text tokens are drawn like others and end nothing.
+        temperature: One for all, or float [B].
+        generator: On the CPU.
+
+    Returns:
+        int64 [B, tokens], on the policy's device.
+    """
+    uniform = torch.rand(len(prefixes), tokens, generator=generator, dtype=torch.float64).to(policy.device)
+    temperature = torch.as_tensor(temperature, dtype=torch.float32, device=policy.device).expand(len(prefixes))
+    return _continue(policy, prefixes.to(policy.device), tokens, temperature, uniform)
+
+
+def path_logprobs(policy: Policy, task: Task, rows: Tensor, temperature: Tensor, chunk: int) -> Tensor:
+    """ln p(true token | true tokens before it) of forget rows, each at its temperature.
+
+    Args:
+        rows: int64 [B], with repetitions; each forget row is read once.
+        temperature: float32 [B].
+
+    Returns:
+        float32 [B, S], nats.
+    """
+    P = task.prefix_tokens
+    distinct, place = rows.unique(return_inverse=True)
+    result = torch.empty(len(rows), task.forget.shape[1] - P, device=policy.device)
+    for part in _chunks(len(distinct), chunk):
+        tokens = task.forget.to(policy.device)[distinct[part]]
+        with torch.no_grad():
+            logits = policy.logits(tokens, P)
+        for value in temperature.unique():
+            logprob = (logits / value).log_softmax(-1).gather(-1, tokens[:, P:, None])[..., 0]
+            wanted = (place >= part.start) & (place < part.stop) & (temperature == value)
+            result[wanted] = logprob[place[wanted] - part.start]
+    return result
+
+
+def up_to_end(actions: Tensor, eos_token_id: int | None) -> Tensor:
+    """bool [B, S], True up to and including the first end-of-text token of each row of actions [B, S]."""
+    if eos_token_id is None:
+        return torch.ones_like(actions, dtype=torch.bool)
+    ends = (actions == eos_token_id).int()
+    return ends.cumsum(1) - ends == 0
+
+
+def draw(logprobs: Tensor, uniform: Tensor) -> Tensor:
+    """The tokens at which the cumulative distribution passes given numbers.
+
+    Args:
+        logprobs: float32 [..., V], nats.
+        uniform: float64 [...] in [0, 1).
+
+    Returns:
+        int64 [...].
+    """
+    cumulative = logprobs.double().exp().cumsum(-1)
+    target = uniform[..., None] * cumulative[..., -1:]
+    return torch.searchsorted(cumulative, target, right=True)[..., 0].clamp(max=logprobs.shape[-1] - 1)
+
+
+def _continue(policy: Policy, prefixes: Tensor, tokens: int, temperature: Tensor, uniform: Tensor) -> Tensor:
+    parts = [
+        _continue_together(policy, prefixes[part], tokens, temperature[part, None], uniform[part])
+        for part in _chunks(len(prefixes), _rows_together(policy, prefixes.shape[1] + tokens))
+    ]
+    return torch.cat(parts) if parts else prefixes.new_empty(0, tokens)
+
+
+def _continue_together(policy: Policy, prefixes: Tensor, tokens: int, temperature: Tensor, uniform: Tensor) -> Tensor:
+    model = policy.network
+    cache = DynamicCache() if causal_lm(model).is_cacheable else None
+    sequence = prefixes
+    with torch.no_grad(), policy.autocast():
+        for position in range(tokens):
+            # A model without such a cache (a recurrent one) reads the whole sequence anew.
+            unread = sequence if position == 0 or cache is None else sequence[:, -1:]
+            logits = model(
+                input_ids=unread, past_key_values=cache, use_cache=cache is not None, logits_to_keep=1
+            ).logits[:, -1]
+            drawn = draw((logits.float() / temperature).log_softmax(-1), uniform[:, position])
+            sequence = torch.cat([sequence, drawn[:, None]], 1)
+    return sequence[:, prefixes.shape[1] :]
+
+
+def _rows_together(policy: Policy, length: int) -> int:
+    config = policy.network.config.get_text_config()
+    width = getattr(config, "hidden_size", None) or policy.network.get_input_embeddings().weight.shape[1]
+    a_row = 2 * 4 * length * width * (getattr(config, "num_hidden_layers", None) or 1)
+    return max(1, _CACHE_BYTES.get(policy.device.type, 2**29) // a_row)
+
+
+def _chunks(rows: int, size: int) -> Iterator[slice]:
+    for start in range(0, rows, size):
+        yield slice(start, min(start + size, rows))
