@@ -183,7 +183,7 @@ def _unlearn(
     from unlearning.trainer import is_interrupted
 
     is_main = int(os.environ.get("RANK", "0")) == 0  # of several processes that accelerate launched
-    console = Console(quiet=not is_main)
+    console = Console(quiet=not is_main, soft_wrap=True, highlight=False)
     _quiet()
     plan = make_plan(config, method, settings)
     if dry_run:

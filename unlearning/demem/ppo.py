@@ -15,8 +15,8 @@ entropy bonus (the KL keeps the policy from collapsing), a learning-rate schedul
 from itself, and the ratio must start at 1).
 
 Added to it, each because something measured went wrong without it:
-* branches, one-token rollouts at every depth of the true suffix: rollouts from the prefix leave the true path after a
-  few tokens, so that what lies deeper is never unlearned;
+* branches, one-token rollouts at every depth of the true row: rollouts from the prefix leave the true path after a few
+  tokens, so that what lies deeper is never unlearned, and nothing in the prefix would be;
 * a baseline in closed form for the token reward: a critic that lags behind moves the policy with its own errors;
 * advantages are not blown up to unit size (`advantage_floor`), and an update whose rewards are all the same is skipped:
   otherwise a reward that says nothing makes the model forget too, by noise;
@@ -112,7 +112,7 @@ class Demem:
             chunk=chunk,
             value_head=self.value_head,
         )
-        reference = Reference(policy, rollouts.context, self.task.prefix_tokens)
+        reference = Reference(policy, rollouts.context, rollouts.first)
 
         # 3. Reward r_t. With the KL in the reward: r_t - beta (ln pi_old(a | s) - ln pi_0(a | s)), Ziegler et al. 2019.
         rewards, spread, figures = batch_rewards(
@@ -162,7 +162,7 @@ class Demem:
         }
 
     def _values(self, rollouts: Rollouts, chunk: int) -> Tensor:
-        """Expected returns [B, S]: of branches 1 - p(true); from the prefix by the head, or in closed form."""
+        """Expected returns [B, L]: of branches 1 - p(true); from the prefix by the head, or in closed form."""
         settings, branch = self.settings, rollouts.is_branch
         values = rollouts.values.clone()
         if settings.control != "none":  # rewards are centred then, see `centred`
@@ -173,7 +173,7 @@ class Demem:
             rows, temperature = rollouts.rows[~branch], rollouts.temperature[~branch]
             values[~branch] = closed_form_values(
                 rollouts.true_logprob[~branch].exp(),
-                path_logprobs(self.policy, self.task, rows, temperature, chunk).exp(),
+                path_logprobs(self.policy, self.task, rows, temperature, rollouts.first, chunk).exp(),
                 on_path(rollouts.actions[~branch], rollouts.true[~branch]),
                 settings.gamma,
                 settings.reward_scale,
@@ -205,7 +205,7 @@ class Demem:
         # L = - mean min(rho A, clip(rho, 1 - c, 1 + c) A); rho = pi(a | s) / pi_old(a | s), at the row's temperature.
         distinct, place = rollouts.source[part].unique(return_inverse=True)
         with head_inputs(policy.network) as inputs:
-            logits = policy.logits(rollouts.context[distinct], self.task.prefix_tokens)
+            logits = policy.logits(rollouts.context[distinct], rollouts.first)
         logprobs = (logits.index_select(0, place) / temperature).log_softmax(-1)
         logprob = logprobs.gather(-1, rollouts.actions[part, :, None])[..., 0]
         ratio = torch.where(mask, logprob - rollouts.logprob[part], 0.0).exp()

@@ -104,7 +104,7 @@ def batch_rewards(
         total: Sum over processes.
 
     Returns:
-        float32 [B, S], scaled, less the mean of their position where that is the baseline or eases a learned one; and,
+        float32 [B, L], scaled, less the mean of their position where that is the baseline or eases a learned one; and,
         unscaled, the spread that matters (standard deviation around those means, the larger one of the two kinds of
         rollouts) and the figures.
     """
@@ -116,10 +116,16 @@ def batch_rewards(
         rows = rollouts.is_branch == is_branch
         actions, mask, true = rollouts.actions[rows], rollouts.mask[rows], rollouts.true[rows]
         is_whole = not is_branch and not reward.per_token
-        raw = branch_reward(actions, true) if is_branch else reward(actions, mask, true, eos_token_id)
+        if is_branch:
+            raw = branch_reward(actions, true)
+        else:
+            suffix = slice(rollouts.lead, None)
+            raw = reward(actions[:, suffix], mask[:, suffix], true[:, suffix], eos_token_id)
+            if reward.per_token:
+                raw = torch.nn.functional.pad(raw, (rollouts.lead, 0))
         where = mask
         if is_whole:
-            raw, where = raw[:, None], mask[:, :1]
+            raw, where = raw[:, None], mask[:, suffix][:, :1]
         raw = controlled(raw, where, settings.control, generator, total)
         around = centred(raw, where, total)
         means[is_branch] = float(moments(raw, where, total)[0])

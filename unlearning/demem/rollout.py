@@ -1,9 +1,9 @@
 """Step 1 of DeMem: continuations drawn by the policy, many at once, and how probable it found each token.
 
 All rows share their positions, so there is no padding. A rollout from the prefix is drawn with the key-value cache. A
-*branch* is as many one-token rollouts as the suffix is long: at each of its positions one token is drawn given the true
-tokens before it. Without branches no state deep in the suffix would ever be visited, for rollouts from the prefix leave
-the true path after a few tokens.
+*branch* is as many one-token rollouts as the row is long: at each of its positions, in the prefix too, one token is
+drawn given the true tokens before it. Without branches no state deep in the suffix would ever be visited, for rollouts
+from the prefix leave the true path after a few tokens, and what the prefix itself holds would stay.
 
 Each token is drawn from one uniform number, by inverting the cumulative distribution, and those numbers are drawn up
 front: a rollout depends on the seed and its place in the batch, not on the number of processes or the device.
@@ -31,22 +31,26 @@ _CACHE_BYTES = {"cpu": 2**29, "cuda": 2**34}
 
 @dataclass(frozen=True)
 class Rollouts:
-    """What this process drew in an iteration; B rows, S suffix tokens, T = P + S. All under the behaviour policy.
+    """What this process drew in an iteration, under the behaviour policy: B rows of T = P + S tokens; L = T - first.
 
     Attributes:
+        first: The first token that is spoken of: 1 where there are branches, else P.
+        lead: P - first, how many columns come before those of the suffix; only branches are drawn there.
         rows: int64 [B], index of the forget row.
         is_branch: bool [B].
         temperature: float32 [B].
         context: int64 [B, T], what a forward pass reads: prefix and drawn tokens; of a branch the forget row itself.
         source: int64 [B], the first rollout with the same context: its own number, but for branches of the same row.
-        true: int64 [B, S], the true suffix.
-        actions: int64 [B, S], the drawn tokens.
-        mask: bool [B, S], True for those to learn from: up to and including the end-of-text token, if there is one.
-        logprob: float32 [B, S], nats, ln p(action | context), at the row's temperature.
-        true_logprob: float32 [B, S], nats, ln p(true token | context), at the row's temperature.
-        values: float32 [B, S], by the value head; zeros without one.
+        true: int64 [B, L], the true tokens.
+        actions: int64 [B, L], the drawn tokens; of a rollout from the prefix the true ones before the suffix.
+        mask: bool [B, L], True for those to learn from; see `learned`.
+        logprob: float32 [B, L], nats, ln p(action | context), at the row's temperature.
+        true_logprob: float32 [B, L], nats, ln p(true token | context), at the row's temperature.
+        values: float32 [B, L], by the value head; zeros without one.
     """
 
+    first: int
+    lead: int
     rows: Tensor
     is_branch: Tensor
     temperature: Tensor
@@ -124,19 +128,21 @@ def sample_rollouts(
     Raises:
         NonFiniteError: A probability is not a number.
     """
-    P, S = task.prefix_tokens, task.forget.shape[1] - task.prefix_tokens
-    uniform = torch.rand(len(rows), S, generator=generator, dtype=torch.float64)
+    P, T = task.prefix_tokens, task.forget.shape[1]
+    first = 1 if is_branch.any() else P
+    lead = P - first
+    uniform = torch.rand(len(rows), T - first, generator=generator, dtype=torch.float64)
     rows, is_branch, temperature, uniform = (
         policy.share(part).to(policy.device) for part in (rows, is_branch, temperature, uniform)
     )
     context = task.forget.to(policy.device)[rows]
-    true = context[:, P:].clone()
-    actions = true.clone()
+    true = context[:, first:].clone()
     if not is_branch.all():
         prefix = ~is_branch
-        actions[prefix] = _continue(policy, context[prefix, :P], S, temperature[prefix], uniform[prefix])
-        context[prefix, P:] = actions[prefix]
-    mask = up_to_end(context[:, P:], task.eos_token_id)
+        drawn = _continue(policy, context[prefix, :P], T - P, temperature[prefix], uniform[prefix, lead:])
+        context[prefix, P:] = drawn
+    actions = context[:, first:].clone()
+    mask = learned(context, is_branch, P, first, task.eos_token_id)
     source = _sources(rows, is_branch)
 
     # The cached kernels, or bfloat16, are not those of the update: what the tokens' probabilities were is asked of a
@@ -145,7 +151,7 @@ def sample_rollouts(
     for part in source.argsort(stable=True).split(chunk):
         distinct, place = source[part].unique(return_inverse=True)
         with torch.no_grad(), head_inputs(policy.network) as inputs:
-            logits = policy.logits(context[distinct], P)
+            logits = policy.logits(context[distinct], first)
             if value_head is not None:
                 values[part] = value_head(suffix_states(inputs, logits))[place]
         logprobs = (logits[place] / temperature[part, None, None]).log_softmax(-1)
@@ -156,7 +162,28 @@ def sample_rollouts(
         true_logprob[part] = logprobs.gather(-1, true[part, :, None])[..., 0]
     if policy.total((~(logprob.isfinite() & true_logprob.isfinite())).sum().float()):
         raise NonFiniteError("the model gives probabilities that are not finite numbers")
-    return Rollouts(rows, is_branch, temperature, context, source, true, actions, mask, logprob, true_logprob, values)
+    return Rollouts(
+        first, lead, rows, is_branch, temperature, context, source, true, actions, mask, logprob, true_logprob, values
+    )
+
+
+def learned(context: Tensor, is_branch: Tensor, prefix_tokens: int, first: int, eos_token_id: int | None) -> Tensor:
+    """Which tokens count: of the suffix those up to and including its end-of-text token, of a branch's prefix those
+    that belong to the same text as the suffix.
+
+    Args:
+        context: int64 [B, T].
+        is_branch: bool [B].
+        prefix_tokens: P.
+        first: The first token that is spoken of.
+        eos_token_id: The end-of-text token, or None.
+
+    Returns:
+        bool [B, T - first].
+    """
+    before = context[:, first:prefix_tokens]
+    of_another = (before == eos_token_id).flip(1).cumsum(1).flip(1) > 0 if eos_token_id is not None else before < 0
+    return torch.cat([~of_another & is_branch[:, None], up_to_end(context[:, prefix_tokens:], eos_token_id)], 1)
 
 
 def _sources(rows: Tensor, is_branch: Tensor) -> Tensor:
@@ -186,25 +213,25 @@ def sample_continuations(
     return _continue(policy, prefixes.to(policy.device), tokens, temperature, uniform)
 
 
-def path_logprobs(policy: Policy, task: Task, rows: Tensor, temperature: Tensor, chunk: int) -> Tensor:
+def path_logprobs(policy: Policy, task: Task, rows: Tensor, temperature: Tensor, first: int, chunk: int) -> Tensor:
     """ln p(true token | true tokens before it) of forget rows, each at its temperature.
 
     Args:
         rows: int64 [B], with repetitions; each forget row is read once.
         temperature: float32 [B].
+        first: The first token to speak of.
 
     Returns:
-        float32 [B, S], nats.
+        float32 [B, T - first], nats.
     """
-    P = task.prefix_tokens
     distinct, place = rows.unique(return_inverse=True)
-    result = torch.empty(len(rows), task.forget.shape[1] - P, device=policy.device)
+    result = torch.empty(len(rows), task.forget.shape[1] - first, device=policy.device)
     for part in _chunks(len(distinct), chunk):
         tokens = task.forget.to(policy.device)[distinct[part]]
         with torch.no_grad():
-            logits = policy.logits(tokens, P)
+            logits = policy.logits(tokens, first)
         for value in temperature.unique():
-            logprob = (logits / value).log_softmax(-1).gather(-1, tokens[:, P:, None])[..., 0]
+            logprob = (logits / value).log_softmax(-1).gather(-1, tokens[:, first:, None])[..., 0]
             wanted = (place >= part.start) & (place < part.stop) & (temperature == value)
             result[wanted] = logprob[place[wanted] - part.start]
     return result

@@ -32,7 +32,7 @@ class DememSettings:
     )
     depth: str = _setting(
         "branches",
-        "where rollouts start: at the prefix only, or also at every depth of the true suffix, one token each",
+        "where rollouts start: at the prefix only, or also at every depth of the true row, one token each",
         ("prefix", "branches"),
     )
     branch_share: float = _setting(0.5, "share of the rollouts that are branches")
@@ -46,7 +46,7 @@ class DememSettings:
     rollouts: int = _setting(256, "rollouts an iteration, over all processes")
     minibatch: int = _setting(64, "rollouts an update, over all processes")
     epochs: int = _setting(2, "times each rollout is used")
-    iterations: int | None = _setting(10, "most iterations (none: as many as make 8 epochs over the forget set)")
+    iterations: int | None = _setting(8, "most iterations (none: as many as make 8 epochs over the forget set)")
     learning_rate: float | None = _setting(None, "Adam's (none: by the model's size, 3e-4 up to 30 M parameters)")
     adam_eps: float | None = _setting(
         None,
@@ -94,7 +94,7 @@ class DememSettings:
     temperatures: tuple[float, ...] | None = _setting(
         None, "sampling temperatures, by row (none: the lowest pair t, 1.5 t at which the rewards differ enough)"
     )
-    retain_coefficient: float = _setting(2.0, "weight of the KL of the original to the model on retain rows")
+    retain_coefficient: float = _setting(4.0, "weight of the KL of the original to the model on retain rows")
     retain_rows: int = _setting(32, "retain rows an update, half of them benign rows that the model recites")
 
     skip: bool = _setting(True, "skip updates whose rewards have no spread")

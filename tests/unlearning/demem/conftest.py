@@ -38,6 +38,7 @@ def settings() -> DememSettings:
         reward_scale=0.3,
         kl_horizon=96,
         temperatures=(1.0, 1.5),
+        retain_coefficient=2.0,
         retain_rows=6,
     )
 

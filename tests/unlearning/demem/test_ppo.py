@@ -54,8 +54,8 @@ def one_batch(policy, task, settings):
         value_head=demem.value_head,
     )
     generator = torch.Generator().manual_seed(7)
-    advantages, returns = torch.randn(2, settings.rollouts, S, generator=generator)
-    return demem, rollouts, advantages, returns, Reference(policy, rollouts.context, P)
+    advantages, returns = torch.randn(2, *rollouts.actions.shape, generator=generator)
+    return demem, rollouts, advantages, returns, Reference(policy, rollouts.context, rollouts.first)
 
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
@@ -84,12 +84,12 @@ def test_an_update_is_the_published_loss(policy, task, settings, baseline):
     notes = demem._update(1, rollouts, advantages, returns, reference, part, seeded(5))
 
     A, actions, mask = advantages[part].double().numpy(), rollouts.actions[part].numpy(), rollouts.mask[part].numpy()
-    logits = numpy_logits(before, rollouts.context[part], P)
+    logits = numpy_logits(before, rollouts.context[part], 1)
     tempered = log_softmax(logits / rollouts.temperature[part].numpy()[:, None, None])
     logprob = np.take_along_axis(tempered, actions[..., None], 2)[..., 0]
     ratio = np.exp(logprob - rollouts.logprob[part].double().numpy())
     surrogate = np.minimum(ratio * A, np.clip(ratio, 0.8, 1.2) * A)
-    new, old = log_softmax(logits), log_softmax(numpy_logits(policy._frozen, rollouts.context[part], P))
+    new, old = log_softmax(logits), log_softmax(numpy_logits(policy._frozen, rollouts.context[part], 1))
     expected = {
         "policy_loss": -surrogate[mask].mean(),
         "clip_fraction": (abs(ratio - 1) > 0.2)[mask].mean(),
@@ -102,7 +102,7 @@ def test_an_update_is_the_published_loss(policy, task, settings, baseline):
     expected["retain_loss"] = (np.exp(old) * (old - new)).sum(-1).mean()
     if demem.value_head is not None:
         with torch.no_grad():
-            states = before.base_model(input_ids=rollouts.context[part])[0][:, P - 1 : -1].double().numpy()
+            states = before.base_model(input_ids=rollouts.context[part])[0][:, :-1].double().numpy()
         # The step has changed the head by the learning rate at most; what it was is in the notes' favour.
         weight = demem.value_head.linear.weight.detach().double().numpy()[0]
         V, V_old, R = states @ weight, rollouts.values[part].numpy(), returns[part].double().numpy()
@@ -129,9 +129,9 @@ def test_the_gradient_is_that_of_the_loss(policy, task, settings):
     part = torch.arange(24)  # branches of the same row among them
     assert len(rollouts.source.unique()) < 24
     network = copy.deepcopy(policy.network)
-    logits = network(input_ids=rollouts.context).logits[:, P - 1 : -1]
+    logits = network(input_ids=rollouts.context).logits[:, :-1]
     with torch.no_grad():
-        original = policy._frozen(input_ids=rollouts.context).logits[:, P - 1 : -1].log_softmax(-1)
+        original = policy._frozen(input_ids=rollouts.context).logits[:, :-1].log_softmax(-1)
     tempered = (logits / rollouts.temperature[:, None, None]).log_softmax(-1)
     ratio = (tempered.gather(-1, rollouts.actions[..., None])[..., 0] - rollouts.logprob).exp()
     surrogate = torch.minimum(ratio * advantages, ratio.clamp(0.8, 1.2) * advantages)
@@ -148,6 +148,13 @@ def test_the_gradient_is_that_of_the_loss(policy, task, settings):
         torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-3, atol=1e-4 * scale + 1e-9, msg=name)
 
 
+def test_gradients_are_scaled_down_to_the_norm(policy, task, settings):
+    demem, *batch = one_batch(policy, task, replace(settings, max_gradient_norm=0.01))
+    notes = demem._update(1, *batch, torch.arange(12), seeded(5))
+    norm = torch.nn.utils.get_total_norm([weight.grad for weight in policy.trainable()])
+    assert float(norm) == pytest.approx(0.01, rel=1e-3) and notes["gradient_norm"] > 0.1
+
+
 class Watched(Demem):
     """Keeps what the update is given."""
 
@@ -159,10 +166,10 @@ class Watched(Demem):
 def naive_gae(rewards: np.ndarray, values: np.ndarray, mask: np.ndarray, gamma: np.ndarray) -> np.ndarray:
     """Token by token, lambda = 0.95."""
     found = np.zeros(rewards.shape)
-    for i, length in enumerate(mask.sum(1)):
+    for i, places in enumerate(mask):
         later = 0.0
-        for t in reversed(range(length)):
-            after = values[i, t + 1] if t + 1 < length else 0.0
+        for t in reversed(np.flatnonzero(places)):
+            after = values[i, t + 1] if t < places.nonzero()[0][-1] else 0.0
             later = rewards[i, t] + gamma[i] * after - values[i, t] + gamma[i] * 0.95 * later
             found[i, t] = later
     return found
@@ -177,17 +184,17 @@ def test_advantages_of_the_token_reward(policy, task, settings):
     heat = rollouts.temperature.numpy()[:, None, None]
     actions, true, mask = (tensor.numpy() for tensor in (rollouts.actions, rollouts.true, rollouts.mask))
     here, path = (
-        np.exp(np.take_along_axis(log_softmax(numpy_logits(original, tokens, P) / heat), true[..., None], 2)[..., 0])
+        np.exp(np.take_along_axis(log_softmax(numpy_logits(original, tokens, 1) / heat), true[..., None], 2)[..., 0])
         for tokens in (rollouts.context, task.forget[rollouts.rows])
     )
-    rewards, values = np.zeros((24, S)), np.zeros((24, S))
+    rewards, values = np.zeros((2, 24, P - 1 + S))
     for i in range(24):
-        for t in reversed(range(S)):
+        for t in range(P - 1 + S):
             match = actions[i, t] == true[i, t]
             if rollouts.is_branch[i]:
                 rewards[i, t], values[i, t] = 0.3 * (not match), 0.3 * (1 - path[i, t])
                 continue
-            rewards[i, t] = -0.3 * match
+            rewards[i, t] = -0.3 * match * (t >= P - 1)
             if (actions[i, :t] == true[i, :t]).all():
                 values[i, t] = path[i, t] * (-0.3 + 0.5 * sum_of_path(path[i], t + 1))
             else:
@@ -196,7 +203,7 @@ def test_advantages_of_the_token_reward(policy, task, settings):
     expected = naive_gae(rewards, values, mask, gamma)
     expected[mask] /= max(expected[mask].std(), 0.1)
     np.testing.assert_allclose(advantages.numpy(), expected, atol=1e-4)
-    assert mask.all() or not expected[~mask].any()
+    assert not mask[:12, : P - 1].any() and mask[12:].all() and mask[:12, P - 1 :].any() and rewards[:12].any()
 
 
 def sum_of_path(p: np.ndarray, t: int) -> float:
@@ -214,14 +221,15 @@ def test_advantages_of_a_whole_reward_with_the_kl_in_it(policy, word_task, setti
     rollouts, advantages, returns = demem.given
     prefix, mask = (~rollouts.is_branch).numpy(), rollouts.mask.numpy()
     with policy.original() as network:
-        old = numpy_logits(network, rollouts.context, P) / rollouts.temperature.numpy()[:, None, None]
+        old = numpy_logits(network, rollouts.context, 1) / rollouts.temperature.numpy()[:, None, None]
     reference = np.take_along_axis(log_softmax(old), rollouts.actions.numpy()[..., None], 2)[..., 0]
     rewards = -0.3 * (rollouts.logprob.numpy() - reference)
-    whole = demem.reward(rollouts.actions, rollouts.mask, rollouts.true, task.eos_token_id).numpy()
+    suffixes = (tensor[:, P - 1 :] for tensor in (rollouts.actions, rollouts.mask, rollouts.true))
+    whole = demem.reward(*suffixes, task.eos_token_id).numpy()
     mean = whole[prefix].mean()
-    for i, length in enumerate(mask.sum(1)):
+    for i, places in enumerate(mask):
         if prefix[i]:
-            rewards[i, length - 1] += 2.0 * (whole[i] - mean)
+            rewards[i, places.nonzero()[0][-1]] += 2.0 * (whole[i] - mean)
         else:
             rewards[i] += 2.0 * (rollouts.actions[i] != rollouts.true[i]).numpy()
     values = np.where(prefix[:, None], rollouts.values.numpy(), 2.0 * (1 - rollouts.true_logprob.exp().numpy()))
@@ -306,7 +314,7 @@ def test_a_constant_reward_moves_nothing_and_the_true_one_does(fresh, word_task,
             figures = demem.iterate(number)
         assert figures["updates"] == 24 and figures["skipped"] == 0
         distances[control] = moved(policy)
-    assert distances["constant"] < 1e-6 < 3e-3 < distances["none"]
+    assert distances["constant"] < 1e-4 < 3e-3 < distances["none"]
 
 
 def test_updates_without_spread_are_skipped_and_counted(fresh, task, settings, silent):

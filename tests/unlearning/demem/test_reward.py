@@ -133,7 +133,7 @@ def rollouts() -> Rollouts:
     mask = torch.tensor([[1, 1, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]]).bool()
     zeros, numbers = torch.zeros(4, 3), torch.arange(4)
     branch = torch.tensor([False, False, True, True])
-    return Rollouts(numbers, branch, torch.ones(4), actions, numbers, true, actions, mask, zeros, zeros, zeros)
+    return Rollouts(1, 0, numbers, branch, torch.ones(4), actions, numbers, true, actions, mask, zeros, zeros, zeros)
 
 
 def test_a_batch_of_token_rewards(rollouts, settings, word_task):

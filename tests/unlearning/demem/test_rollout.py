@@ -9,6 +9,7 @@ import torch
 
 from unlearning.demem.rollout import (
     draw,
+    learned,
     path_logprobs,
     plan,
     sample_continuations,
@@ -86,7 +87,7 @@ def test_seeds_repeat_and_differ(policy, task, settings):
 def test_behaviour_probabilities_are_those_of_each_rows_temperature(policy, task, settings):
     rollouts = drawn(policy, task, replace(settings, temperatures=(0.7, 1.0, 2.0)))
     with torch.no_grad():
-        logits = policy.network(input_ids=rollouts.context).logits[:, P - 1 : -1]
+        logits = policy.network(input_ids=rollouts.context).logits[:, :-1]
     logprobs = (logits / rollouts.temperature[:, None, None]).log_softmax(-1)
     assert rollouts.temperature.unique().tolist() == pytest.approx([0.7, 1.0, 2.0])
     for tokens, found in ((rollouts.actions, rollouts.logprob), (rollouts.true, rollouts.true_logprob)):
@@ -98,12 +99,29 @@ def test_rows_from_the_prefix_read_what_they_drew(policy, task, settings):
     prefix = ~rollouts.is_branch
     assert prefix.sum() == 12
     assert torch.equal(rollouts.context[:, :P], task.forget[rollouts.rows, :P])
-    assert torch.equal(rollouts.context[prefix, P:], rollouts.actions[prefix])
-    assert torch.equal(rollouts.true, task.forget[rollouts.rows, P:])
+    assert torch.equal(rollouts.context[prefix, 1:], rollouts.actions[prefix])
+    assert torch.equal(rollouts.true, task.forget[rollouts.rows, 1:])
+    assert not rollouts.mask[prefix, : P - 1].any() and (rollouts.first, rollouts.lead) == (1, P - 1)
     assert torch.equal(rollouts.source[prefix], prefix.nonzero()[:, 0])
 
 
-def test_branches_read_the_true_suffix_and_draw_beside_it(policy, task, settings):
+def test_without_branches_nothing_but_the_suffix_is_spoken_of(policy, task, settings):
+    rollouts = drawn(policy, task, replace(settings, depth="prefix"))
+    assert (rollouts.first, rollouts.lead) == (P, 0) and rollouts.actions.shape == rollouts.logprob.shape == (24, S)
+    assert torch.equal(rollouts.actions, rollouts.context[:, P:]) and rollouts.mask[:, 0].all()
+
+
+def test_what_belongs_to_another_text_does_not_count():
+    context = torch.tensor([[5, 0, 7, 8, 9, 0, 3], [5, 4, 7, 8, 9, 6, 3]])
+    branches = torch.tensor([True, True])
+    # Before the suffix (from 8 on) what follows an end belongs to its text; after it, what comes up to its own end.
+    found = learned(context, branches, 3, 1, 0).int().tolist()
+    assert found == [[0, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]]
+    assert learned(context, ~branches, 3, 1, 0).int().tolist() == [[0, 0, 1, 1, 1, 0], [0, 0, 1, 1, 1, 1]]
+    assert learned(context, branches, 3, 1, None).all() and learned(context, branches, 3, 3, 0).shape == (2, 4)
+
+
+def test_branches_read_the_true_row_and_draw_beside_it(policy, task, settings):
     rollouts = drawn(policy, task, replace(settings, temperatures=(3.0,), branch_share=1.0))
     assert rollouts.is_branch.all() and rollouts.mask.all()
     assert torch.equal(rollouts.context, task.forget[rollouts.rows])
@@ -130,6 +148,7 @@ def test_an_early_end_ends_the_mask(policy, task, settings):
     rollouts = drawn(policy, task, replace(settings, temperatures=(5.0,), branch_share=0.0))
     ended = (rollouts.actions == 0).any(1)
     assert ended.any() and not ended.all()
+    assert rollouts.lead == 0
     for actions, mask in zip(rollouts.actions.tolist(), rollouts.mask.tolist(), strict=True):
         length = actions.index(0) + 1 if 0 in actions else S
         assert mask == [True] * length + [False] * (S - length)
@@ -140,7 +159,7 @@ def test_values_are_the_heads(policy, task, settings):
     torch.nn.init.normal_(head.linear.weight)
     rollouts = drawn(policy, task, settings, value_head=head)
     with torch.no_grad():
-        states = policy.network.base_model(input_ids=rollouts.context)[0][:, P - 1 : -1]
+        states = policy.network.base_model(input_ids=rollouts.context)[0][:, :-1]
         torch.testing.assert_close(rollouts.values, head(states), rtol=1e-4, atol=1e-5)
 
 
@@ -149,7 +168,8 @@ def test_path_probabilities_are_of_the_true_row(policy, task):
     with torch.no_grad():
         logits = policy.network(input_ids=task.forget[rows]).logits[:, P - 1 : -1] / temperature[:, None, None]
     expected = logits.log_softmax(-1).gather(-1, task.forget[rows, P:, None])[..., 0]
-    torch.testing.assert_close(path_logprobs(policy, task, rows, temperature, 2), expected, rtol=1e-4, atol=1e-5)
+    found = path_logprobs(policy, task, rows, temperature, P, 2)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_plans_use_all_rows_alike(settings):

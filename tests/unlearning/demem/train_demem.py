@@ -31,6 +31,7 @@ WHOLE = replace(
     reward_scale=0.3,
     kl_horizon=39,
     temperatures=(1.0, 1.5),
+    retain_coefficient=2.0,
     retain_rows=5,
 )
 SETTINGS: dict[str, DememSettings] = {
