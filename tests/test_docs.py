@@ -25,7 +25,11 @@ def test_readme_links_lead_somewhere() -> None:
 
 def test_readme_options_exist() -> None:
     import calculate_metrics
+    import unlearning.cli
 
-    known = {name for parameter in calculate_metrics.main.params for name in parameter.opts}
-    for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", (REPOSITORY / "README.md").read_text()):
-        assert option in known | {"--help"}, option
+    commands = (calculate_metrics.main, unlearning.cli.main)
+    known = {name for command in commands for parameter in command.params for name in parameter.opts}
+    others = {"--help", "--multi_gpu", "--num_processes", "--standalone", "--nproc-per-node"}  # of the launchers
+    for page in ("README.md", "docs/unlearning.md"):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z_-]+", (REPOSITORY / page).read_text()):
+            assert option in known | others, (page, option)
