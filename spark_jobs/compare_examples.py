@@ -75,6 +75,7 @@ def comparison_examples(
     for row in sorted(found, key=lambda row: (places[row["split"]], row["place"])):
         continuations: Sequence[Sequence[int] | None] = [row[f"{model}_tokens"] for model in runs]
         prefix, true, texts = shown_texts(row, continuations, before.prefix_tokens, decode, show_text)
+        true_tokens = list(row["tokens"])[before.prefix_tokens :]
         result.append(
             {
                 "split": row["split"],
@@ -84,6 +85,11 @@ def comparison_examples(
                 "prefix": prefix,
                 "suffix": true,
                 **dict(zip(runs, texts, strict=True)),
+                # Two texts can be the same but for what is masked in them.
+                "extractable": {
+                    model: tokens is not None and list(tokens) == true_tokens
+                    for model, tokens in zip(runs, continuations, strict=True)
+                },
                 "masked": not show_text,
             }
         )

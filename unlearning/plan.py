@@ -115,7 +115,8 @@ class Plan:
 
 
 def _key(about: Mapping[str, Any]) -> str:
-    decides = {name: value for name, value in about.items() if name != "name"}
+    # Not where the run lies: a folder that was moved is still the same run.
+    decides = {name: value for name, value in about.items() if name not in ("name", "run")}
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
@@ -167,8 +168,8 @@ def _model(config: UnlearnConfig, run: MeasuredRun) -> tuple[ModelInfo, list[str
     found = describe_model(config.model or run.model, run.revision if own else config.revision)
     if own and found.fingerprint != run.fingerprint:
         raise UnlearningError(
-            f"{run.model} is not the model that {run.folder} measured: its weights have changed since. Measure it again "
-            f"(python calculate_metrics.py --model {run.model} ...), or name the one to start from with --model."
+            f"{run.model} is not the model that {run.folder} measured: its weights have changed since. Measure it "
+            f"again (python calculate_metrics.py --model {run.model} ...), or name the one to start from with --model."
         )
     if found.vocab_size != run.vocab_size:
         raise UnlearningError(

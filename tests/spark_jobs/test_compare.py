@@ -314,6 +314,8 @@ def test_examples_hold_no_personal_data(by_hand: dict[str, Any]) -> None:
     assert first["before"] == first["after"] == first["suffix"]
     other = next(e for e in shown if e["sequence_id"] == 2)
     assert other["before"] == other["suffix"] != other["after"]
+    for row, shown_row in ((row, e) for row in range(8) for e in shown if e["sequence_id"] == row):
+        assert shown_row["extractable"] == {model: bool(EXTRACTABLE[model][row]) for model in EXTRACTABLE}
     # The model makes up an address in rows 1 and 3 to 5 (token 7).
     assert "thistlewood" not in json.dumps(by_hand).lower()
     assert next(e for e in shown if e["sequence_id"] == 1)["after"].count("<EMAIL>") == 2
