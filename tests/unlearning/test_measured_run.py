@@ -89,7 +89,7 @@ def test_a_run_that_is_not_there_or_not_finished_says_what_to_type(tmp_path: Pat
     with pytest.raises(UnlearningError, match=r"no finished run .* type python calculate_metrics\.py"):
         find_run(None, tmp_path)
     write_run(tmp_path / "mine", stages=("score", "label"))
-    with pytest.raises(UnlearningError, match="no run yours in .*; there: mine"):
+    with pytest.raises(UnlearningError, match=r"no run yours in .*; there: mine"):
         find_run("yours", tmp_path)
     with pytest.raises(UnlearningError, match=r"left to do: measure\).*calculate_metrics.py --run x"):
         find_run("mine", tmp_path)
