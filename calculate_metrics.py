@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shlex
 import subprocess
@@ -275,6 +276,8 @@ def _measure(plan: Any, console: Any) -> dict[str, Any]:
         console.print("Every stage was done before with the same settings; its result:")
         if not (plan.folder / "report.html").is_file():
             write_report(summary, plan.folder / "report.html")
+        with contextlib.suppress(OSError):
+            (plan.folder / "run.json").touch()  # `unlearn` takes the run that was measured or shown last
         return summary
     folder.open()
     try:

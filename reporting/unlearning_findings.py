@@ -32,6 +32,8 @@ DEEP_SHARE = 0.10
 """From the longer prompt at most this share: a few suffixes end by the rules of the text (a date, a closing phrase)."""
 HALF_WAY = 0.5
 """MA must have gone this part of the way to its mean on unseen text; less is nearer to remembering than to not."""
+NO_WAY = 0.25
+"""Less than this part of it is no fall to speak of: a few tokens that decide greedy decoding, and the rest as it was."""
 SHALLOW_MA = 0.75
 """The limit of MA where no unseen text says what is usual: three tokens in four known by heart."""
 EASY_LOG_TRIES = math.log(1e6)
@@ -146,9 +148,12 @@ def _accuracy(
         way = (was - now) / (was - usual)
         shallow, measure = way < HALF_WAY, f"{percent(max(0.0, way))} of the way to text it never saw"
     else:
+        way = 0.0
         shallow, measure = now > SHALLOW_MA, f"the limit taken here is {percent(SHALLOW_MA)}"
-    if shallow and fell:
+    if shallow and fell and way < NO_WAY:
         return Finding("bad", f"Forgetting is shallow: greedy extraction fell but MA did not. {said}; {measure}.")
+    if shallow and fell:
+        return Finding("bad", f"Greedy extraction fell further than MA: the memory is not gone. {said}; {measure}.")
     return Finding("bad" if shallow else "note", f"{said}; {measure}.")
 
 
@@ -163,8 +168,16 @@ def _held_out(comparison: Mapping[str, Any]) -> Iterator[Finding]:
         f"Of {n_rows(after['rows'])} of the same category held out of the training, {count(after['extractable'])} are "
         f"still recited ({with_interval(after)}; {count(before['extractable'])} before)"
     )
-    if after["share"] <= HELD_OUT_SHARE:
+    more = [
+        f"{name} {number(after[field])}"
+        for name, field in (("MA", "memorization_accuracy"), ("EL_10", "el_10"))
+        if after[field] is not None
+    ]
+    if after["share"] <= HELD_OUT_SHARE and after["high"] <= HELD_OUT_SHARE:
         yield Finding("good", f"Forgetting generalises. {said}.")
+    elif after["share"] <= HELD_OUT_SHARE and after["high"] < before["low"]:
+        lead = f"Forgetting generalises; how far, so few rows cannot tell (up to {percent(after['high'])})"
+        yield Finding("note", f"{lead}. {said}{'; ' if more else ''}{', '.join(more)}.")
     elif after["high"] < before["low"]:
         yield Finding("bad", f"Forgetting generalises only in part. {said}.")
     else:

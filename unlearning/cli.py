@@ -93,7 +93,13 @@ def default(name: str) -> dict[str, Any]:
     help="Stop when no row is extractable; when EL_10 and MA are below their mean on unseen text; or after all "
     "iterations. [demem, demem-grpo: steps; gradient-ascent: forgotten]",
 )
-@option("How", "--seed", type=int, **default("seed"), help="Seed of every choice made by chance.")
+@option(
+    "How",
+    "--seed",
+    type=click.IntRange(-(2**63), 2**63 - 1),
+    **default("seed"),
+    help="Seed of every choice made by chance.",
+)
 @option(
     "How",
     "--control",
@@ -216,7 +222,7 @@ def _unlearn(
             comparison = _measure(plan, folder, outcomes, console)
             folder.finish(plan, comparison)
     if is_main:
-        if not report.is_file() or not comparison.get("reported"):
+        if not report.is_file():
             write_unlearning_report(comparison, report)
         print_comparison(comparison, console, report)
 

@@ -97,7 +97,7 @@ def find_run(name: str | None, runs_dir: Path) -> MeasuredRun:
     """The run to unlearn from.
 
     Args:
-        name: Name of a run in `runs_dir`, or the folder of one; None is the one that was finished last.
+        name: Name of a run in `runs_dir`, or the folder of one; None is the one that was measured or shown last.
         runs_dir: The folder that holds the runs.
 
     Raises:
@@ -122,10 +122,10 @@ def find_run(name: str | None, runs_dir: Path) -> MeasuredRun:
     )
 
 
-def _finished(path: Path) -> str:
-    """When the last stage that is needed here was finished; empty where one is missing."""
+def _finished(path: Path) -> float:
+    """When the run was last measured or shown; 0 where a table that is needed here is missing."""
     stages = _state(path).get("stages", {})
-    return max(stages[name]["finished"] for name in _NEEDED) if all(name in stages for name in _NEEDED) else ""
+    return path.stat().st_mtime if all(name in stages for name in _NEEDED) else 0.0
 
 
 def _state(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, fields, replace
 from typing import Any
@@ -87,7 +88,10 @@ def chosen_settings(method: Method, preset: str, given: Mapping[str, Any]) -> An
     settings = method.presets[preset]
     known = {item.name for item in fields(settings)}
     typed = {name: value for name, value in given.items() if value is not None}
-    for name in typed:
+    for name, value in typed.items():
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            raise UnlearningError(f"{option_name(name)} {value}: expected a finite number.")
         if name not in known:
             raise UnlearningError(
                 f"{option_name(name)} is no hyper-parameter of {method.name}: leave it out, or choose another --method."

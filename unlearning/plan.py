@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,9 @@ class Plan:
             f"{len(selection.retain_ordinary):,} that it does not",
             "method": f"{self.method.title} ({self.method.source}), preset {self.config.preset}, {weights}",
             "settings": ", ".join(
-                f"{name} {value}" for name, value in asdict(self.settings).items() if name != "control"
+                f"{name} {'worked out at the start' if value is None else value}"
+                for name, value in asdict(self.settings).items()
+                if name != "control"
             ),
             "stop": self.stop,
             "controls": ", ".join(self.controls) or "none (--control)",
@@ -145,6 +147,8 @@ def make_plan(config: UnlearnConfig, method: Method, settings: Any) -> Plan:
     if run.config["dtype"] != "float32":
         warnings.append(f"The run was measured in {run.config['dtype']}; training starts from float32 weights.")
     stop = config.stop or getattr(settings, "stop", "steps")
+    if hasattr(settings, "stop"):  # of each of its parts, for a method that has parts
+        settings = replace(settings, stop=stop)
     plan = Plan(
         config=config,
         method=method,
@@ -158,8 +162,25 @@ def make_plan(config: UnlearnConfig, method: Method, settings: Any) -> Plan:
         warnings=tuple(warnings),
     )
     name = f"{'-'.join(config.category)}-{method.name}-{plan.key()}"
-    folder = config.out or run.folder / "unlearned" / name
-    return Plan(**{**plan.__dict__, "folder": Path(folder)})
+    folder = Path(config.out or run.folder / "unlearned" / name)
+    _refuse_foreign(folder, model)
+    return replace(plan, folder=folder)
+
+
+def _refuse_foreign(folder: Path, model: ModelInfo) -> None:
+    """Refuses a folder that holds anything but an unlearning: what is in it would be lost."""
+    if folder.is_dir():
+        names = {path.name for path in folder.iterdir()} - {"lock", "split.parquet", "error.log"}  # of one just begun
+        if names and not (folder / "unlearning.json").is_file():
+            raise UnlearningError(
+                f"--out {folder} holds other files ({', '.join(sorted(names)[:3])}): name a folder that is new, or "
+                "leave it out to get one inside the run's."
+            )
+    parent = Path(model.name).expanduser()
+    if parent.is_dir() and parent.resolve() in (folder.resolve(), (folder / "model").resolve()):
+        raise UnlearningError(
+            f"--out {folder} would overwrite {model.name}, the model to start from: name another one."
+        )
 
 
 def _model(config: UnlearnConfig, run: MeasuredRun) -> tuple[ModelInfo, list[str]]:

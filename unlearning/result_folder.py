@@ -96,7 +96,9 @@ class ResultFolder:
                 ) from error
             with writing("the result", self.path):
                 table = pa.Table.from_pandas(plan.selection.split, preserve_index=False)
-                pq.write_table(table, self.split)
+                fresh = self.split.with_name(".split.parquet")
+                pq.write_table(table, fresh)
+                fresh.replace(self.split)
                 write_json(self._memory, self.about)
             yield
 
@@ -128,10 +130,17 @@ class ResultFolder:
         if made["key"] == plan.key():
             return
         wanted = json.loads(json.dumps(plan.about(), default=str))
+        then, now = (
+            {**value, **{f"settings: {name}": one for name, one in value["settings"].items()}}
+            for value in (made, wanted)
+        )
         differences = [
-            f"  {name}: {made.get(name)!r} then, {value!r} now"
-            for name, value in wanted.items()
-            if made.get(name) != value and name not in ("forget_ids", "held_out_ids", "name")
+            f"  {name}: {then.get(name)!r} then, {value!r} now"
+            for name, value in now.items()
+            # What was worked out since is no difference.
+            if then.get(name) != value
+            and not (value is None and name.startswith("settings: "))
+            and name not in ("forget_ids", "held_out_ids", "name", "run", "settings")
         ]
         raise UnlearningError(
             f"{self.path} holds an unlearning with other settings:\n"

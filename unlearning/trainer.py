@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import torch
 
+from unlearning import state
 from unlearning.checkpoint import write_checkpoint
-from unlearning.method import Task
+from unlearning.method import NonFiniteError, Task
 from unlearning.plan import Plan
 from unlearning.policy import Policy
 from unlearning.training import TrainingFolder
@@ -127,9 +128,12 @@ def train(
         resume=resume,
     )
     started = time.monotonic()
-    with progress, training:
-        if not training.stopped:
-            plan.method.train(policy, task, settings, training)
+    try:
+        with progress, training:
+            if not training.stopped:
+                plan.method.train(policy, task, settings, training)
+    except NonFiniteError as error:
+        raise _with_last_good(error, policy, tokenizer, folder, about) from error
     seconds = sum(record.get("seconds", 0.0) for record in training.records)
     outcome = Outcome(
         model=folder / "model",
@@ -145,6 +149,19 @@ def train(
     )
     policy.on_main(lambda: shutil.rmtree(folder / "state", ignore_errors=True))
     return outcome
+
+
+def _with_last_good(
+    error: NonFiniteError, policy: Policy, tokenizer: Any, folder: Path, about: Mapping[str, Any]
+) -> NonFiniteError:
+    """Makes a checkpoint of the last saved weights, for whoever wants to look at them."""
+    saved = state.load(folder / "state")
+    if saved is None:
+        return error
+    policy.load_weights(saved.weights)
+    left = {"iterations": saved.iteration, "stopped": "a number was not finite"}
+    write_checkpoint(policy, tokenizer, folder / "last-good", {**about, "training": left})
+    return NonFiniteError(f"{error} {folder / 'last-good'} is a checkpoint of it, to be loaded like any other.")
 
 
 def make_task(plan: Plan, tokenizer: Any) -> Task:

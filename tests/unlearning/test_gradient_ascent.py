@@ -134,6 +134,31 @@ def assert_rule(notes, chunks, is_done) -> None:
     assert all(is_done(notes.seen[-1][index]) for index in range(worked_on[-1], chunks))
 
 
+def test_forgotten_asks_for_both(fresh, task, rows):
+    policy = Policy(fresh())
+    unseen = rows[12:24].clone()
+    unseen[:, 4::5] = 1 + unseen[:, 4::5] % 40  # other tokens: most are still guessed, but never ten in a row
+    chunk = torch.cat([rows[:4], rows[30:]])
+    likelihood, accuracy = forgetting(policy, unseen, PREFIX, EOS)
+    assert likelihood < 0.1 < forgetting(policy, chunk, PREFIX, EOS)[0]
+    assert forgetting(policy, chunk, PREFIX, EOS)[1] < accuracy
+
+    is_done = gradient_ascent._rule(policy, replace(task, unseen=unseen), "forgotten")
+    assert not is_done(chunk)
+    assert is_done(rows[30:])
+
+
+def test_forgotten_compares_with_the_original_model(fresh, task, rows):
+    policy = Policy(fresh())
+    first, second = replace(task, forget=rows[:1]), rows[1:2]
+    run(policy, first, Notes(policy), learning_rate=1e-3, stop="extractable")
+    now = [recitation(policy, row, PREFIX, EOS)[1] for row in (rows[:1], second)]
+    assert now[0] < now[1]
+
+    # As it is now the model does better on the second row than on the "unseen" one; but it did as well there.
+    assert gradient_ascent._rule(policy, replace(task, unseen=rows[:1]), "forgotten")(second)
+
+
 def test_chunks_one_after_the_other_and_nothing_but_forget_rows(fresh, task, trained_on):
     policy = Policy(fresh())
     calls = trained_on(policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from unlearning.measured_run import find_run
 from unlearning.method import UnlearningError
 
 
-def write_run(folder: Path, finished: str = "2026-01-01T00:00:00+00:00", stages=("score", "measure", "label")) -> Path:
+def write_run(folder: Path, finished: int = 0, stages=("score", "measure", "label")) -> Path:
     """A run of four rows, its tables in two files each, in no order."""
     folder.mkdir(parents=True)
     scored = {"model": "m", "revision": None, "model fingerprint": "sha256:0", "tokenizer": "t"}
@@ -22,9 +23,10 @@ def write_run(folder: Path, finished: str = "2026-01-01T00:00:00+00:00", stages=
         "format": 1,
         "config": {"prefix_tokens": 2, "suffix_tokens": 1},
         "command": "python calculate_metrics.py --run x",
-        "stages": {stage: {"settings": scored, "finished": finished} for stage in stages},
+        "stages": {stage: {"settings": scored} for stage in stages},
     }
     (folder / "run.json").write_text(json.dumps(state))
+    os.utime(folder / "run.json", (1_700_000_000 + finished,) * 2)
     ids = np.array([4, 1, 3, 2])
     tables = {
         "sequences": pd.DataFrame(
@@ -77,9 +79,9 @@ def test_tokens_come_in_the_order_asked_for(tmp_path: Path) -> None:
 
 
 def test_the_run_finished_last_is_the_default(tmp_path: Path) -> None:
-    write_run(tmp_path / "late", "2026-03-01T00:00:00+00:00")
-    write_run(tmp_path / "early", "2026-02-01T00:00:00+00:00")
-    write_run(tmp_path / "unfinished", "2026-04-01T00:00:00+00:00", stages=("score",))
+    write_run(tmp_path / "late", 2)
+    write_run(tmp_path / "early", 1)
+    write_run(tmp_path / "unfinished", 3, stages=("score",))
     assert find_run(None, tmp_path).name == "late"
     assert find_run("early", tmp_path).name == "early"
     assert find_run(str(tmp_path / "early"), tmp_path / "elsewhere").name == "early"

@@ -250,10 +250,7 @@ class Demem:
         broken = self.policy.total(sum((~note.isfinite()).float() for note in notes.values()))
         if broken or not norm.isfinite():
             what = ", ".join(name for name, note in notes.items() if not note.isfinite()) or "gradient"
-            raise NonFiniteError(
-                f"iteration {number}, update {self.updates + 1}: not a finite number: {what.replace('_', ' ')}. The "
-                "weights are as before that update; try a lower --learning-rate or --precision float32"
-            )
+            raise NonFiniteError(f"update {self.updates + 1} gives no finite number for {what.replace('_', ' ')}")
         if self.settings.max_gradient_norm:
             torch.nn.utils.clip_grads_with_norm_(weights, self.settings.max_gradient_norm, norm)
         self.optimizer.step()

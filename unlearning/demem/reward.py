@@ -61,6 +61,8 @@ class Reward:
         """
         if self.dissimilarity is None:
             return -((actions == true) & mask).float()
+        if not len(actions):
+            return torch.zeros(0, device=actions.device)
         drawn = [
             [token for token in row[:length] if token != eos_token_id]
             for row, length in zip(actions.tolist(), mask.sum(1).tolist(), strict=True)

@@ -59,7 +59,7 @@ class DememSettings:
     gamma: float | None = _setting(
         None, "discount along a rollout from the prefix (none: 0.5 with the token reward, else 1); branches have none"
     )
-    lambda_: float = _setting(0.95, "of the generalized advantage estimate")
+    lambda_: float = _setting(0.95, "decay of the generalized advantage estimate: 1 trusts the rewards, 0 the baseline")
     baseline: str | None = _setting(
         None,
         "expected reward of a state: computed from the probability of the true token (token reward only) or learned "
@@ -98,7 +98,9 @@ class DememSettings:
     retain_rows: int = _setting(32, "retain rows an update, half of them benign rows that the model recites")
 
     skip: bool = _setting(True, "skip updates whose rewards have no spread")
-    least_spread: float = _setting(1e-4, "that spread: standard deviation of the unscaled reward")
+    least_spread: float = _setting(
+        1e-4, "the spread below which an update is skipped: standard deviation of the unscaled reward"
+    )
 
     def __post_init__(self) -> None:
         """Raises ValueError for numbers out of range and for settings that contradict each other."""
@@ -111,6 +113,9 @@ class DememSettings:
             "adam_eps",
             "clip",
             "reward_scale",
+            "value_learning_rate",
+            "value_clip",
+            "kl_horizon",
         ):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -119,13 +124,23 @@ class DememSettings:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f"{_option(name)} {value}: expected 0 to 1")
-        for name in ("max_gradient_norm", "value_coefficient", "kl_coefficient", "retain_coefficient", "retain_rows"):
+        for name in (
+            "max_gradient_norm",
+            "value_coefficient",
+            "kl_coefficient",
+            "retain_coefficient",
+            "retain_rows",
+            "least_spread",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{_option(name)} {getattr(self, name)}: expected 0 or more")
         if self.temperatures is not None and not (self.temperatures and min(self.temperatures) > 0):
             raise ValueError(f"--temperatures {self.temperatures}: expected numbers above 0, such as 1,1.5")
         if self.minibatch > self.rollouts:
-            raise ValueError(f"--minibatch {self.minibatch} is more than --rollouts {self.rollouts}")
+            raise ValueError(
+                f"--minibatch {self.minibatch} is more than --rollouts {self.rollouts}: type --minibatch "
+                f"{self.rollouts} too"
+            )
         if not self.whiten and not self.advantage_floor > 0:
             raise ValueError(f"--advantage-floor {self.advantage_floor}: expected more than 0, or --whiten yes")
         if self.baseline == "closed-form" and self.reward != "token":
