@@ -33,7 +33,7 @@ DEEP_SHARE = 0.10
 HALF_WAY = 0.5
 """MA must have gone this part of the way to its mean on unseen text; less is nearer to remembering than to not."""
 NO_WAY = 0.25
-"""Less than this part of it is no fall to speak of: a few tokens that decide greedy decoding, and the rest as it was."""
+"""Less than this part of it is no fall to speak of: a few tokens that decide greedy decoding, the rest as it was."""
 SHALLOW_MA = 0.75
 """The limit of MA where no unseen text says what is usual: three tokens in four known by heart."""
 EASY_LOG_TRIES = math.log(1e6)
