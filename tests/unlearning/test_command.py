@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +156,11 @@ def test_a_finished_unlearning_is_shown_at_once(done, command, runs: Path) -> No
 
 
 def test_bad_input_is_one_clear_message(done, command, runs: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    (foreign / "model").mkdir(parents=True)
+    (foreign / "model" / "notes.txt").write_text("mine")
     cases = {
+        ("--category", "pii", "--out", foreign): (3, "holds other files (model)"),
         ("--category", "pii", "--run", "nope"): (3, "no run nope in"),
         ("--category", "code"): (2, "--yes"),
         ("--category", "pii", "--method", "gradient-ascent", "--control"): (3, "--control replaces the rewards"),
@@ -171,6 +176,22 @@ def test_bad_input_is_one_clear_message(done, command, runs: Path, tmp_path: Pat
         assert result.returncode == code, (arguments, result.stderr)
         assert message in result.stderr and "Traceback" not in result.stderr, result.stderr
     assert len(list((runs / "part" / "unlearned").iterdir())) <= 2  # nothing else was begun but the missing encoder's
+
+
+def test_the_stop_rule_reaches_every_part_and_the_parent_is_never_overwritten(runs: Path, demo, tmp_path: Path) -> None:
+    from unlearning import METHODS
+    from unlearning.config import UnlearnConfig
+    from unlearning.method import UnlearningError
+    from unlearning.plan import make_plan
+
+    ascent = METHODS["gradient-ascent"]
+    config = UnlearnConfig(("pii",), runs_dir=runs, method=ascent.name)
+    for stop, expected in ((None, "forgotten"), ("extractable", "extractable"), ("steps", "steps")):
+        plan = make_plan(replace(config, stop=stop), ascent, ascent.presets["auto"])
+        assert (plan.stop, plan.settings.stop) == (expected, expected)
+    for out, model in ((demo.model.parent, demo.model), (demo.model, demo.model)):
+        with pytest.raises(UnlearningError, match=r"--out .* (would overwrite|holds other files)"):
+            make_plan(replace(config, model=str(model), out=out), ascent, ascent.presets["auto"])
 
 
 def test_a_model_that_does_not_fit_the_run_is_refused(done, command, runs: Path, tmp_path: Path) -> None:
