@@ -323,7 +323,12 @@ def _measure(plan: Plan, folder: ResultFolder, outcomes: dict[str, Outcome], con
             "controls": sum(outcome.seconds for outcome in controls),
             "measuring": round(time.monotonic() - started, 1),
         },
-        "before": {"run": plan.run.name, "model": plan.run.model, "parameters": plan.model.parameters},
+        "before": {
+            "run": plan.run.name,
+            "model": plan.run.model_name,
+            "path": plan.run.model,
+            "parameters": plan.model.parameters,
+        },
         "after": {"model": str(main.model)},
         "settings": main.settings,
         "training": training.pop("none"),

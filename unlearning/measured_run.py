@@ -48,6 +48,14 @@ class MeasuredRun:
         """The run's name."""
         return self.folder.name
 
+    @property
+    def model_name(self) -> str:
+        """What people call the model: `demo` for the embedded one."""
+        try:
+            return json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))["model"]["name"]
+        except (OSError, ValueError, KeyError):
+            return self.model
+
     def rows(self) -> pd.DataFrame:
         """One row a sequence, by ascending `sequence_id`: what decides its split.
 
