@@ -25,7 +25,7 @@ from metrics.diversity import distinct_n
 from metrics.extraction import memorization_accuracy, memorization_score, sequence_logprob, tries_needed
 from metrics.forward_pass import score
 from metrics.loading import describe_model
-from spark_jobs.compare import SPLITS, compare
+from spark_jobs.compare import compare
 from spark_jobs.plan import TABLE_STAGES
 from spark_jobs.schemas import TABLES, arrow_schema
 
@@ -391,12 +391,6 @@ def change(run: Path, edit: Any) -> None:
     state = json.loads((run / "run.json").read_text())
     edit(state)
     (run / "run.json").write_text(json.dumps(state))
-
-
-def test_the_splits_are_those_that_rows_are_chosen_for() -> None:
-    from unlearning.select import SPLITS as CHOSEN
-
-    assert list(SPLITS.items()) == list(CHOSEN.items())
 
 
 # --- a real model: P = 8, S = 8, 320 rows ----------------------------------------------------------------------------

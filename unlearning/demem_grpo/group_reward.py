@@ -44,8 +44,7 @@ class GroupReward:
         self,
         *,
         completion_ids: Sequence[Sequence[int]],
-        rest: Sequence[Sequence[int]],
-        is_learned: Sequence[bool],
+        suffix: Sequence[Sequence[int]],
         trainer_state: TrainerState,
         log_metric: Callable[[str, float], None],
         **_: Any,
@@ -54,8 +53,7 @@ class GroupReward:
 
         Args:
             completion_ids: The drawn tokens of each, up to and with an end-of-text token.
-            rest: The true tokens from where it starts.
-            is_learned: Whether the first of them is to be unlearned; a branch where it is not gets 0.
+            suffix: The true tokens from where it starts.
             trainer_state: Of trl.
             log_metric: Takes `prefix/reward_mean` and `prefix/reward_std`, of the rollouts from the prefix.
 
@@ -63,18 +61,16 @@ class GroupReward:
             NonFiniteError: A reward is not a finite number. (trl would print the row.)
         """
         length = self._task.forget.shape[1] - self._task.prefix_tokens
-        is_prefix = torch.tensor([len(true) == length for true in rest])
+        is_prefix = torch.tensor([len(true) == length for true in suffix])
         generator = seeded(
             self._task.seed, self._start + trainer_state.global_step, self._policy.rank, "permuted rewards"
         )
-        rewards = torch.zeros(len(rest))
+        rewards = torch.zeros(len(suffix))
         for kind, judge in ((~is_prefix, self._of_branches), (is_prefix, self._from_the_prefix)):
             places = kind.nonzero()[:, 0].tolist()
             if not places:
                 continue
-            reward = judge([completion_ids[place] for place in places], [rest[place] for place in places])[:, None]
-            if judge == self._of_branches:
-                reward[[not is_learned[place] for place in places]] = 0.0
+            reward = judge([completion_ids[place] for place in places], [suffix[place] for place in places])[:, None]
             if not reward.isfinite().all():
                 raise NonFiniteError("a reward is not a finite number")
             everywhere = torch.ones_like(reward, dtype=torch.bool)
