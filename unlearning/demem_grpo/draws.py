@@ -13,29 +13,34 @@ from unlearning.demem_grpo.settings import GrpoSettings
 from unlearning.method import Task
 
 
-def prompts_and_suffixes(task: Task) -> Dataset:
-    """Every forget row split at every depth of its suffix, as token ids.
+def splits(task: Task) -> Dataset:
+    """Every forget row cut in two at every place, as token ids.
 
     Returns:
-        F * S rows, made when they are asked for. Row f * S + d has `prompt`, the prefix and the first d tokens of the
-        suffix of forget row f, and `suffix`, the rest of it.
+        F * T rows, made when they are asked for. Row f * T + t has `prompt`, the first t tokens of forget row f;
+        `rest`, the others; and `is_learned`, whether the first of these is to be unlearned: it belongs to the text that
+        the suffix begins with. Tokens are in arrays, since accelerate looks at each number of a list.
     """
-    prefix = task.prefix_tokens
-    depths = task.forget.shape[1] - prefix
+    length, prefix, end = task.forget.shape[1], task.prefix_tokens, task.eos_token_id
+    forget = task.forget.numpy()
 
-    def split(batch: Mapping[str, list[int]]) -> dict[str, list[list[int]]]:
-        rows = [(task.forget[place // depths].tolist(), prefix + place % depths) for place in batch["place"]]
-        return {"prompt": [tokens[:at] for tokens, at in rows], "suffix": [tokens[at:] for tokens, at in rows]}
+    def cut(batch: Mapping[str, list[int]]) -> dict[str, list]:
+        rows = [(forget[place // length], place % length) for place in batch["place"]]
+        return {
+            "prompt": [row[:at] for row, at in rows],
+            "rest": [row[at:] for row, at in rows],
+            "is_learned": [end is None or end not in row[min(at, prefix) : max(at, prefix)] for row, at in rows],
+        }
 
-    return Dataset.from_dict({"place": list(range(len(task.forget) * depths))}).with_transform(split)
+    return Dataset.from_dict({"place": list(range(len(task.forget) * length))}).with_transform(cut)
 
 
 class Draws(Sampler[int]):
-    """Rows of `prompts_and_suffixes`, iteration after iteration, each repeated for the rollouts of its group.
+    """Rows of `splits`, iteration after iteration, each repeated for the rollouts of its group.
 
-    In an iteration some forget rows are continued from the prefix, and as branches others get a group at every further
-    depth. Both go through the forget set in shuffled order, again and again; orders come from generators of their own,
-    so that it does not matter where a resumed run begins.
+    In an iteration some forget rows are continued from the prefix, and others get branches: a group at every other
+    depth of the row. Both go through the forget set in shuffled order, again and again; orders come from generators of
+    their own, so that it does not matter where a resumed run begins.
 
     Attributes:
         rollouts: In an iteration, over all processes.
@@ -51,9 +56,11 @@ class Draws(Sampler[int]):
             world: Processes; each gets an equal part of every iteration, one after the other.
         """
         self._task, self._settings, self._start, self._world = task, settings, start, world
-        self._depths = task.forget.shape[1] - task.prefix_tokens
+        length, prefix = task.forget.shape[1], task.prefix_tokens
+        self._length, self._prefix = length, prefix
+        self._depths = [depth for depth in range(1, length) if depth != prefix]
         self._prefixes, self._branches = split_prompts(settings)
-        self.rollouts = settings.num_generations * (self._prefixes + self._branches * (self._depths - 1))
+        self.rollouts = settings.num_generations * (self._prefixes + self._branches * len(self._depths))
 
     def __len__(self) -> int:
         """Rollouts of all iterations that are left."""
@@ -65,9 +72,9 @@ class Draws(Sampler[int]):
             prefixes = self._forget_rows("prefixes", iteration, self._prefixes)
             branches = self._forget_rows("branches", iteration, self._branches)
             for rank in range(self._world):
-                places = [row * self._depths for row in prefixes[rank :: self._world]]
+                places = [row * self._length + self._prefix for row in prefixes[rank :: self._world]]
                 for row in branches[rank :: self._world]:
-                    places += range(row * self._depths + 1, (row + 1) * self._depths)
+                    places += [row * self._length + depth for depth in self._depths]
                 for place in places:
                     yield from [place] * self._settings.num_generations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import TrainerState
@@ -44,7 +45,8 @@ class GroupReward:
         self,
         *,
         completion_ids: Sequence[Sequence[int]],
-        suffix: Sequence[Sequence[int]],
+        rest: Sequence[np.ndarray],
+        is_learned: Sequence[bool],
         trainer_state: TrainerState,
         log_metric: Callable[[str, float], None],
         **_: Any,
@@ -53,7 +55,8 @@ class GroupReward:
 
         Args:
             completion_ids: The drawn tokens of each, up to and with an end-of-text token.
-            suffix: The true tokens from where it starts.
+            rest: The true tokens from where it starts.
+            is_learned: Whether the first of them is to be unlearned; a branch where it is not gets 0.
             trainer_state: Of trl.
             log_metric: Takes `prefix/reward_mean` and `prefix/reward_std`, of the rollouts from the prefix.
 
@@ -61,16 +64,18 @@ class GroupReward:
             NonFiniteError: A reward is not a finite number. (trl would print the row.)
         """
         length = self._task.forget.shape[1] - self._task.prefix_tokens
-        is_prefix = torch.tensor([len(true) == length for true in suffix])
+        is_prefix = torch.tensor([len(true) == length for true in rest])
         generator = seeded(
             self._task.seed, self._start + trainer_state.global_step, self._policy.rank, "permuted rewards"
         )
-        rewards = torch.zeros(len(suffix))
+        rewards = torch.zeros(len(rest))
         for kind, judge in ((~is_prefix, self._of_branches), (is_prefix, self._from_the_prefix)):
             places = kind.nonzero()[:, 0].tolist()
             if not places:
                 continue
-            reward = judge([completion_ids[place] for place in places], [suffix[place] for place in places])[:, None]
+            reward = judge([completion_ids[place] for place in places], [rest[place] for place in places])[:, None]
+            if judge == self._of_branches:
+                reward[[not is_learned[place] for place in places]] = 0.0
             if not reward.isfinite().all():
                 raise NonFiniteError("a reward is not a finite number")
             everywhere = torch.ones_like(reward, dtype=torch.bool)
@@ -82,13 +87,13 @@ class GroupReward:
         log_metric("prefix/reward_std", float(spread))
         return rewards.tolist()
 
-    def _from_the_prefix(self, drawn: Sequence[Sequence[int]], suffix: Sequence[Sequence[int]]) -> Tensor:
-        true = torch.tensor(suffix)
+    def _from_the_prefix(self, drawn: Sequence[Sequence[int]], suffix: Sequence[np.ndarray]) -> Tensor:
+        true = torch.tensor(np.stack(suffix))
         actions, mask = torch.zeros_like(true), torch.zeros_like(true, dtype=torch.bool)
         for row, tokens in enumerate(drawn):
             actions[row, : len(tokens)], mask[row, : len(tokens)] = torch.tensor(tokens), True
         reward = self._reward(actions, mask, true, self._task.eos_token_id)
         return reward.mean(1) if self._reward.per_token else reward
 
-    def _of_branches(self, drawn: Sequence[Sequence[int]], suffix: Sequence[Sequence[int]]) -> Tensor:
-        return branch_reward(torch.tensor(drawn), torch.tensor([true[:1] for true in suffix]))[:, 0]
+    def _of_branches(self, drawn: Sequence[Sequence[int]], rest: Sequence[np.ndarray]) -> Tensor:
+        return branch_reward(torch.tensor(drawn), torch.tensor([[int(true[0])] for true in rest]))[:, 0]

@@ -11,8 +11,8 @@ Each batch is used for one update: rho = p / p_old is 1 there and clipping never
 (In the paper k3 stands without rho; trl's gradient is that of the KL itself.) To trl's loss this adds DeMem's retain
 term. Rewards that are all the same give advantages of 0.
 
-Branches are groups of one-token rollouts at every depth of the true suffix, each an independent rollout to trl: prompt
-and completion just split the forget row elsewhere.
+Branches are groups of one-token rollouts at every depth of the row but the prefix's end, each a rollout like others to
+trl: its prompt just ends elsewhere.
 
 Every draw of iteration i comes from generators seeded by (seed, i), and the state handed over is Adam's: on a CPU a
 resumed run gives the weights, to the bit, of one that was not interrupted.
@@ -34,7 +34,7 @@ from transformers.utils import logging
 from trl import GRPOConfig
 
 from unlearning.demem.rollout import seeded
-from unlearning.demem_grpo.draws import Draws, prompts_and_suffixes
+from unlearning.demem_grpo.draws import Draws, splits
 from unlearning.demem_grpo.group_reward import GroupReward
 from unlearning.demem_grpo.settings import GrpoSettings
 from unlearning.demem_grpo.trainer import Trainer
@@ -74,7 +74,7 @@ def train(policy: Policy, task: Task, settings: GrpoSettings, training: Training
             start=training.start,
             config=_config(policy, task, settings, draws.rollouts, training.start, folder),
             reward=GroupReward(policy, task, settings, training.start),
-            dataset=prompts_and_suffixes(task),
+            dataset=splits(task),
             sampler=draws,
             tokenizer=_with_padding(task.tokenizer),
             optimizer=optimizer,

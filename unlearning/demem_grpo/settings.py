@@ -33,7 +33,7 @@ class GrpoSettings:
     )
     depth: str = _setting(
         "branches",
-        "where rollouts start: at the prefix only, or also at every depth of the true suffix, one token each",
+        "where rollouts start: at the prefix only, or also at every depth of the true row, one token each",
         ("prefix", "branches"),
     )
     branch_share: float = _setting(0.67, "share of the forget rows of an iteration that get branches")

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
@@ -104,16 +105,16 @@ class Trainer(GRPOTrainer):
     def _get_train_sampler(self, dataset: Dataset | None = None) -> Sampler:
         return self._sampler
 
-    def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:
-        return prompts, None, {}
+    def _tokenize_prompts(self, prompts: list[np.ndarray]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return [prompt.tolist() for prompt in prompts], None, {}
 
     def _generate_single_turn(
         self, prompt_ids: list[list[int]], images: None, multimodal_fields: dict[str, Any], num_generations: int
     ) -> tuple[list[list[int]], None]:
-        """Whole suffixes after prompts that are prefixes, one token after longer ones."""
+        """Whole suffixes after prompts that are prefixes, one token after others."""
         places: dict[bool, list[int]] = {False: [], True: []}
         for place, ids in enumerate(prompt_ids):
-            places[len(ids) > self._task.prefix_tokens].append(place)
+            places[len(ids) != self._task.prefix_tokens].append(place)
         drawn = [[]] * len(prompt_ids)
         for is_branch, draw in ((False, self._suffixes), (True, self._next_tokens)):
             if places[is_branch]:
@@ -133,14 +134,15 @@ class Trainer(GRPOTrainer):
 
     @torch.no_grad()
     def _next_tokens(self, prompts: list[list[int]], num_generations: int) -> list[list[int]]:
-        first = self._task.prefix_tokens
-        logits, place = next_token_logits(self._policy, [tuple(ids) for ids in prompts], first)
-        depth = torch.tensor([len(ids) - first for ids in prompts], device=place.device)
+        heads = prompts[::num_generations]  # those of a group are the same, side by side
+        logits, place = next_token_logits(self._policy, [tuple(ids) for ids in heads], 1)
+        depth = torch.tensor([len(ids) - 1 for ids in heads], device=place.device)
         if not logits.isfinite().all():
             raise NonFiniteError(_NOT_FINITE)
         probabilities = (logits / self.temperature).softmax(-1)
         parts = zip(place.split(_ROWS_TOGETHER), depth.split(_ROWS_TOGETHER), strict=True)
-        return torch.cat([torch.multinomial(probabilities[part], 1) for part in parts]).tolist()
+        drawn = [torch.multinomial(probabilities[part], num_generations, replacement=True) for part in parts]
+        return torch.cat(drawn).flatten()[:, None].tolist()
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -156,19 +158,29 @@ class Trainer(GRPOTrainer):
 
         `input_ids` is [B, prompts padded on the left | completions padded on the right], C = `logits_to_keep`.
         """
-        first, width = self._task.prefix_tokens, input_ids.shape[1] - logits_to_keep
+        width = input_ids.shape[1] - logits_to_keep
         mask = attention_mask.bool()
-        contexts = [tuple(row[kept].tolist()[:-1]) for row, kept in zip(input_ids.cpu(), mask.cpu(), strict=True)]
-        logits, place = next_token_logits(self._policy, contexts, first, reference=model is _ORIGINAL)
-        logprobs = (logits / self.temperature).log_softmax(-1)
-        # Completion token j of a row comes after as many tokens as its prompt has, and j more.
-        depth = mask[:, :width].sum(1, keepdim=True) - first + torch.arange(logits_to_keep, device=mask.device)
-        depth, place, real = depth.clamp(max=logprobs.shape[1] - 1), place[:, None], mask[:, width:]
-        logps = logprobs[place, depth, input_ids[:, width:]] * real
-        if not compute_entropy:
-            return logps, None, None
-        entropy = -torch.linalg.vecdot(logprobs.detach().exp(), logprobs.detach())
-        return logps, entropy[place, depth] * real, None
+        rows = [tuple(row[kept].tolist()) for row, kept in zip(input_ids.cpu(), mask.cpu(), strict=True)]
+        prompt = mask[:, :width].sum(1)
+        is_branch = prompt != self._task.prefix_tokens
+        logps = torch.zeros(mask[:, width:].shape, device=mask.device)
+        entropies = torch.zeros_like(logps)
+        for kind, first in ((~is_branch, self._task.prefix_tokens), (is_branch, 1)):
+            places = kind.nonzero()[:, 0]
+            if not len(places):
+                continue
+            contexts = [rows[place][:-1] for place in places.tolist()]
+            logits, holder = next_token_logits(self._policy, contexts, first, reference=model is _ORIGINAL)
+            logprobs = (logits / self.temperature).log_softmax(-1)
+            # Completion token j of a row comes after as many tokens as its prompt has, and j more.
+            at = prompt[places, None] - first + torch.arange(logits_to_keep, device=mask.device)
+            at, holder, real = at.clamp(max=logprobs.shape[1] - 1), holder[:, None], mask[places, width:]
+            chosen = logprobs[holder, at, input_ids[places, width:]] * real
+            logps = logps.index_put((places,), chosen)
+            if compute_entropy:
+                entropy = -torch.linalg.vecdot(logprobs.detach().exp(), logprobs.detach())
+                entropies = entropies.index_put((places,), entropy[holder, at] * real)
+        return logps, entropies if compute_entropy else None, None
 
     def _compute_loss(self, model: Module, inputs: dict[str, Any]) -> Tensor:
         """trl's, plus the mean KL(original || policy) over all positions of some retain rows."""
