@@ -403,7 +403,7 @@ def test_a_loss_that_is_no_number_stops_before_the_step(fresh, task, settings):
     demem = Demem(policy, task, settings)
     with torch.no_grad():
         policy._frozen.get_output_embeddings().weight[3] = torch.inf
-    with pytest.raises(NonFiniteError, match=r"iteration 1, update 1: .*kl.* --learning-rate or --precision float32"):
+    with pytest.raises(NonFiniteError, match=r"update 1 gives no finite number for .*kl"):
         demem.iterate(1)
     assert all(torch.equal(weight, before[name]) for name, weight in policy.weights().items())
 
