@@ -19,11 +19,11 @@ it was: there is no retain term and no KL penalty, and gradients are not clipped
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from unlearning.method import Method, State, Task, Training
+from unlearning.method import Method, State, Task, Training, setting
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,16 +39,14 @@ _ROWS_TOGETHER = 32
 class GradientAscentSettings:
     """The paper's setting, which both presets are: on the demo model faster learning rates cost more benign memory."""
 
-    learning_rate: float = field(default=5e-5, metadata={"help": "Adam's, constant"})
-    chunk: int = field(default=32, metadata={"help": "rows unlearned together, before the next ones"})
-    chunk_epochs: int = field(default=100, metadata={"help": "most epochs over a chunk; each is one step"})
-    stop: str = field(
-        default="forgotten",
-        metadata={
-            "help": "a chunk is done when none of its rows is extractable; when its EL_10 and MA are at most their "
-            "mean on unseen rows; or after all its epochs",
-            "choices": ("extractable", "forgotten", "steps"),
-        },
+    learning_rate: float = setting(5e-5, "Adam's, constant")
+    chunk: int = setting(32, "rows unlearned together, before the next ones")
+    chunk_epochs: int = setting(100, "most epochs over a chunk; each is one step")
+    stop: str = setting(
+        "forgotten",
+        "a chunk is done when none of its rows is extractable, when its EL_10 and MA are at most their mean on unseen "
+        "rows, or after all its epochs",
+        ("extractable", "forgotten", "steps"),
     )
 
     def __post_init__(self) -> None:

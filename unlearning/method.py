@@ -89,6 +89,18 @@ class Training(Protocol):
         """
 
 
+def setting(default: Any, text: str, choices: tuple[str, ...] = (), *, hidden: bool = False) -> Any:
+    """A hyper-parameter: a field of a method's dataclass, and an option of the command.
+
+    Args:
+        default: What the preset `auto` has; None where `prepare` works it out.
+        text: Its help, a few words that begin in lower case.
+        choices: The words it takes, where it takes one of a few.
+        hidden: Not an option.
+    """
+    return field(default=default, metadata={"help": text, "choices": choices, "hidden": hidden})
+
+
 @dataclass(frozen=True)
 class Method:
     """An unlearning method.
@@ -97,9 +109,8 @@ class Method:
         name: What `--method` takes.
         title: Its name in the report.
         source: Where it is published.
-        presets: `auto` and `paper` to the hyper-parameters, a frozen dataclass. Each of its fields has
-            `metadata={"help": ...}` (and `"choices"` where it takes one of a few words); the command makes its options
-            from them. A field that is None is worked out by `prepare`, and its help says from what.
+        presets: `auto` and `paper` to the hyper-parameters, a frozen dataclass of `setting`s; the command makes its
+            options from them. A field that is None is worked out by `prepare`, and its help says from what.
         train: (policy, task, settings, training): changes the policy's weights.
         iterations: settings, task -> the most iterations that `train` will do.
         prepare: policy, task, settings -> the settings as they will be used (presets and everything measured at the

@@ -16,8 +16,8 @@ from metrics.categories import CATEGORIES
 from unlearning.method import UnlearningError
 
 RETAIN_SHARE = 0.5  # of the benign extractable rows; the others show what happens to those nobody protected
-# Of the benign rows that are not recited. Many of them keep the rest of the model where it was: on the demo, with 102
-# of them .86 of the recited rows outside the retain set stayed, with 388 .95.
+# Of the benign rows that are not recited. Many of them keep the rest of the model where it was, recited rows outside
+# the retain set included.
 ORDINARY_SHARE = 0.75
 RETAIN_MOST = 4096
 UNSEEN_MOST = 128  # EL_10 of each of them is computed once, and is the one costly metric

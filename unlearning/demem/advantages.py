@@ -60,11 +60,12 @@ def on_path(actions: Tensor, true: Tensor) -> Tensor:
 
 
 def closed_form_values(
-    true_probability: Tensor, path_probability: Tensor, on_path: Tensor, gamma: float, scale: float
+    true_probability: Tensor, path_probability: Tensor, on_path: Tensor, ends: Tensor, gamma: float, scale: float
 ) -> Tensor:
     """What the token reward (-scale where a token is the true one) will be from here on, without learning it.
 
-    On the true path V_t = p_t (-scale + gamma V_{t+1}), since whoever draws another token leaves it; off the path
+    On the true path V_t = p_t (-scale + gamma V_{t+1}), since whoever draws another token leaves it, and V_{t+1} = 0
+    where the true token ends the text, and the rollout with it; off the path
     V_t = -scale p_t, coincidences further on being neglected. p_t is the probability of the true token of position t,
     at the temperature that draws.
 
@@ -72,6 +73,7 @@ def closed_form_values(
         true_probability: float32 [B, S], given what the rollout drew before.
         path_probability: float32 [B, S], given the true tokens before.
         on_path: bool [B, S], whether everything drawn before was true.
+        ends: bool [B, S], whether the true token is the end-of-text token.
         gamma: Discount.
         scale: Of the reward.
 
@@ -81,7 +83,7 @@ def closed_form_values(
     values = torch.empty_like(path_probability)
     later = torch.zeros_like(path_probability[:, 0])
     for t in reversed(range(values.shape[1])):
-        later = path_probability[:, t] * (gamma * later - scale)
+        later = path_probability[:, t] * (gamma * torch.where(ends[:, t], 0.0, later) - scale)
         values[:, t] = later
     return torch.where(on_path, values, -scale * true_probability)
 

@@ -49,7 +49,7 @@ from unlearning.demem.advantages import (
     scaled,
     whitened,
 )
-from unlearning.demem.reference import Reference
+from unlearning.demem.reference import Reference, draw_retain_rows
 from unlearning.demem.reward import batch_rewards, load_reward
 from unlearning.demem.rollout import Rollouts, path_logprobs, plan, sample_rollouts, seeded
 from unlearning.demem.settings import DememSettings
@@ -175,6 +175,7 @@ class Demem:
                 rollouts.true_logprob[~branch].exp(),
                 path_logprobs(self.policy, self.task, rows, temperature, rollouts.first, chunk).exp(),
                 on_path(rollouts.actions[~branch], rollouts.true[~branch]),
+                rollouts.true[~branch] == (-1 if self.task.eos_token_id is None else self.task.eos_token_id),
                 settings.gamma,
                 settings.reward_scale,
             )
@@ -258,17 +259,9 @@ class Demem:
         notes["gradient_norm"] = norm
 
     def _retain_rows(self, generator: torch.Generator) -> Tensor:
-        """Places in `retain_tokens` of the rows of one update: half benign, half ordinary, as far as there are any."""
-        benign, ordinary = len(self.task.retain_benign), len(self.task.retain_ordinary)
+        """Places in `retain_tokens` of the rows of one update; none where they have no weight."""
         wanted = self.settings.retain_rows if self.settings.retain_coefficient else 0
-        of_benign = min(benign, wanted // 2 if ordinary else wanted)
-        of_ordinary = min(ordinary, wanted - of_benign)
-        return torch.cat(
-            [
-                torch.randperm(benign, generator=generator)[:of_benign],
-                benign + torch.randperm(ordinary, generator=generator)[:of_ordinary],
-            ]
-        )
+        return draw_retain_rows(self.task, wanted, generator)
 
     def _means(self, notes: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
         """Figures of an iteration from those of its updates."""

@@ -1,14 +1,37 @@
-"""What the frozen original says of rows that are asked about more than once."""
+"""What the frozen original says of rows that are asked about more than once, and which retain rows are asked about."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from unlearning.method import Task
 from unlearning.policy import Policy
 
 # Bytes of log-probabilities over the vocabulary that are kept; what does not fit is computed each time.
 _KEPT_BYTES = {"cpu": 2**29, "cuda": 2**33}
+
+
+def draw_retain_rows(task: Task, wanted: int, generator: torch.Generator) -> Tensor:
+    """The retain rows of one update: half benign, half ordinary, as far as there are any of each.
+
+    Args:
+        task: Its retain rows count as one table, the benign ones first.
+        wanted: How many.
+        generator: On the CPU.
+
+    Returns:
+        int64 [at most wanted], places in that table.
+    """
+    benign, ordinary = len(task.retain_benign), len(task.retain_ordinary)
+    of_benign = min(benign, wanted // 2 if ordinary else wanted)
+    of_ordinary = min(ordinary, wanted - of_benign)
+    return torch.cat(
+        [
+            torch.randperm(benign, generator=generator)[:of_benign],
+            benign + torch.randperm(ordinary, generator=generator)[:of_ordinary],
+        ]
+    )
 
 
 class Reference:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
+from unlearning.demem import PAPER_EPOCHS
 from unlearning.demem_grpo.settings import AUTO, PAPER, GrpoSettings
 from unlearning.method import Method, Task, Training
 
 if TYPE_CHECKING:
     from unlearning.policy import Policy
-
-PAPER_EPOCHS = 8
 
 
 def _train(policy: Policy, task: Task, settings: GrpoSettings, training: Training) -> None:

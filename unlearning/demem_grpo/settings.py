@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-
-def _setting(default: Any, text: str, choices: tuple[str, ...] = (), *, hidden: bool = False) -> Any:
-    metadata: dict[str, Any] = {"help": text}
-    if choices:
-        metadata["choices"] = choices
-    if hidden:
-        metadata["hidden"] = True
-    return field(default=default, metadata=metadata)
+from unlearning.method import setting
 
 
 @dataclass(frozen=True)
@@ -22,52 +14,52 @@ class GrpoSettings:
     A batch of rollouts is used for one update, so that the ratio is 1 and there is nothing to clip.
     """
 
-    reward: str = _setting(
+    reward: str = setting(
         "token",
         "how unlike the true suffix a rollout is: 1 - SacreBLEU/100 or 1 - BERTScore F1 of the whole text, or less the "
         "share of its tokens that are the true ones",
         ("sacrebleu", "bertscore", "token"),
     )
-    bertscore_model: str | None = _setting(
+    bertscore_model: str | None = setting(
         None, "encoder of BERTScore, hub id or folder (none: bert-score's choice for English, roberta-large)"
     )
-    depth: str = _setting(
+    depth: str = setting(
         "branches",
         "where rollouts start: at the prefix only, or also at every depth of the true row, one token each",
         ("prefix", "branches"),
     )
-    branch_share: float = _setting(0.67, "share of the forget rows of an iteration that get branches")
-    control: str = _setting(
+    branch_share: float = setting(0.67, "share of the forget rows of an iteration that get branches")
+    control: str = setting(
         "none",
         "replaces the rewards: the batch's mean for all, or permuted among the rollouts of a batch",
         ("none", "constant", "permuted"),
         hidden=True,
     )
 
-    prompts: int = _setting(24, "forget rows an iteration, over all processes")
-    num_generations: int = _setting(8, "rollouts of a group, that is for each prompt and each branch")
-    iterations: int | None = _setting(25, "most iterations (none: as many as make 8 epochs over the forget set)")
-    learning_rate: float | None = _setting(None, "Adam's (none: by the model's size, 9e-4 up to 30 M parameters)")
-    adam_eps: float | None = _setting(
+    prompts: int = setting(24, "forget rows an iteration, over all processes")
+    num_generations: int = setting(8, "rollouts of a group, that is for each prompt and each branch")
+    iterations: int | None = setting(25, "most iterations (none: as many as make 8 epochs over the forget set)")
+    learning_rate: float | None = setting(None, "Adam's (none: by the model's size, 9e-4 up to 30 M parameters)")
+    adam_eps: float | None = setting(
         None, "Adam's epsilon, keeps gradients near zero from becoming full steps (none: by the model's size)"
     )
-    max_gradient_norm: float = _setting(1.0, "gradients are scaled down to this norm (0: never)")
-    temperature: float | None = _setting(
+    max_gradient_norm: float = setting(1.0, "gradients are scaled down to this norm (0: never)")
+    temperature: float | None = setting(
         None, "sampling temperature (none: the lowest at which the rewards of a group differ enough)"
     )
-    kl_coefficient: float = _setting(0.05, "weight of the KL to the original, estimated from the drawn tokens")
-    loss_type: str = _setting(
+    kl_coefficient: float = setting(0.05, "weight of the KL to the original, estimated from the drawn tokens")
+    loss_type: str = setting(
         "dapo",
         "what the loss is divided by: all tokens of the batch, each rollout's own, or as many as would fit",
         ("dapo", "grpo", "dr_grpo"),
     )
-    scale_rewards: str = _setting(
+    scale_rewards: str = setting(
         "none",
         "what advantages are divided by: the standard deviation of the rewards in the group, in the batch, or nothing",
         ("group", "batch", "none"),
     )
-    retain_coefficient: float = _setting(4.0, "weight of the KL of the original to the model on retain rows")
-    retain_rows: int = _setting(48, "retain rows an update, half of them benign rows that the model recites")
+    retain_coefficient: float = setting(4.0, "weight of the KL of the original to the model on retain rows")
+    retain_rows: int = setting(48, "retain rows an update, half of them benign rows that the model recites")
 
     def __post_init__(self) -> None:
         """Refuses numbers that no training could use.

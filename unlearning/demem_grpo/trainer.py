@@ -31,7 +31,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallba
 from trl import GRPOConfig, GRPOTrainer
 
 from unlearning.demem import kl
-from unlearning.demem.reference import Reference
+from unlearning.demem.reference import Reference, draw_retain_rows
 from unlearning.demem.rollout import seeded
 from unlearning.demem_grpo.contexts import next_token_logits
 from unlearning.demem_grpo.settings import GrpoSettings
@@ -188,7 +188,8 @@ class Trainer(GRPOTrainer):
         policy, settings = self._policy, self._settings
         if not (settings.retain_coefficient and len(self._retain_tokens)):
             return loss
-        rows = self._retain_rows()
+        generator = seeded(self._task.seed, self._start + self.state.global_step, "retain rows")
+        rows = draw_retain_rows(self._task, settings.retain_rows, generator)  # the same in every process
         own = policy.share(rows).to(policy.device)
         retain_loss = torch.zeros((), device=policy.device)
         if len(own):
@@ -196,19 +197,6 @@ class Trainer(GRPOTrainer):
             retain_loss = policy.world / len(rows) * divergence.mean(1).sum()
         self._metrics["train"]["retain_loss"].append(float(policy.total(retain_loss.detach())) / policy.world)
         return loss + settings.retain_coefficient * retain_loss
-
-    def _retain_rows(self) -> Tensor:
-        """Places in `_retain_tokens`, the same in every process: half benign, half ordinary, if there are as many."""
-        benign, ordinary = len(self._task.retain_benign), len(self._task.retain_ordinary)
-        generator = seeded(self._task.seed, self._start + self.state.global_step, "retain rows")
-        of_benign = min(benign, self._settings.retain_rows // 2 if ordinary else self._settings.retain_rows)
-        of_ordinary = min(ordinary, self._settings.retain_rows - of_benign)
-        return torch.cat(
-            [
-                torch.randperm(benign, generator=generator)[:of_benign],
-                benign + torch.randperm(ordinary, generator=generator)[:of_ordinary],
-            ]
-        )
 
     def _clip_grad_norm(self, model: Module) -> Tensor:
         self._policy.average_gradients()

@@ -101,10 +101,15 @@ def test_closed_form_values_by_hand():
     here = torch.tensor([[0.5, 0.8, 0.1]])
     # On the path V_3 = -.4, V_2 = .8 (-1 - .5 x .4), V_1 = .5 (-1 + .5 V_2); off it -p.
     expected = [[0.5 * (-1 - 0.5 * 0.96), 0.8 * (-1 - 0.5 * 0.4), -0.4]]
-    found = closed_form_values(here, path, torch.tensor([[True, True, True]]), 0.5, 1.0)
+    no_end = torch.zeros(1, 3).bool()
+    found = closed_form_values(here, path, torch.tensor([[True, True, True]]), no_end, 0.5, 1.0)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
-    found = closed_form_values(here, path, torch.tensor([[True, True, False]]), 0.5, 0.3)
+    found = closed_form_values(here, path, torch.tensor([[True, True, False]]), no_end, 0.5, 0.3)
     np.testing.assert_allclose(found.numpy(), [[0.3 * expected[0][0], 0.3 * expected[0][1], 0.3 * -0.1]], rtol=1e-6)
+    # The second true token ends the text: nothing is expected after it.
+    ends = torch.tensor([[False, True, False]])
+    found = closed_form_values(here, path, torch.tensor([[True, True, True]]), ends, 0.5, 1.0)
+    np.testing.assert_allclose(found.numpy(), [[0.5 * (-1 - 0.5 * 0.8), -0.8, -0.4]], rtol=1e-6)
 
 
 def test_closed_form_value_is_the_mean_return_of_rollouts():
@@ -113,7 +118,7 @@ def test_closed_form_value_is_the_mean_return_of_rollouts():
     p = torch.tensor([0.9, 0.7, 0.95, 0.6, 0.8])
     match = (torch.rand(200_000, 5, generator=generator) < p).cumprod(1)
     returns = (-match * 0.5 ** torch.arange(5)).sum(1)
-    value = closed_form_values(p[None], p[None], torch.ones(1, 5).bool(), 0.5, 1.0)[0, 0]
+    value = closed_form_values(p[None], p[None], torch.ones(1, 5).bool(), torch.zeros(1, 5).bool(), 0.5, 1.0)[0, 0]
     assert float(returns.mean()) == pytest.approx(float(value), abs=4 * float(returns.std()) / 200_000**0.5)
 
 
