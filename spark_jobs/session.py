@@ -47,6 +47,22 @@ def _address_towards(master: str) -> str:
         ) from error
 
 
+def check_reachable(master: str | None) -> None:
+    """Says before a long job whether Spark could start after it: a Java that runs, a master whose name is known.
+
+    Raises:
+        MachineError: There is no such Java or master.
+    """
+    if not under_spark_submit():
+        find_java()
+        if _is_remote(master):
+            _address_towards(master)
+
+
+def _is_remote(master: str | None) -> bool:
+    return bool(master) and not master.startswith("local") and _LOOPBACK not in master
+
+
 def free_port(first: int, tries: int = 100) -> int:
     """The first port from `first` on that nobody listens on at loopback.
 
@@ -101,7 +117,6 @@ def start(
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    is_remote = bool(master) and not master.startswith("local") and _LOOPBACK not in master
     if not under_spark_submit():
         os.environ["JAVA_HOME"] = str(java_home(find_java(), cache))
         os.environ["UNRECITE_SPARK_LOG"] = str(log.resolve())
@@ -123,7 +138,7 @@ def start(
         "spark.executorEnv.PYTHONHASHSEED": "0",
     }
     if not under_spark_submit():
-        address = _address_towards(master) if is_remote else _LOOPBACK
+        address = _address_towards(master) if _is_remote(master) else _LOOPBACK
         settings |= {
             "spark.driver.host": address,
             "spark.driver.bindAddress": address,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -143,6 +144,8 @@ def main(yes: bool, resume: bool, dry_run: bool, **options: Any) -> None:
     # Before torch is loaded: threads that wait spin otherwise, which on busy cores costs ten times the time.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     common = {name: options.pop(name) for name in list(options) if name in UnlearnConfig.__dataclass_fields__}
+    if math.isnan(common["holdout"]):  # which no range refuses
+        raise click.BadParameter("nan is not a share.", param_hint="--holdout")
     config = UnlearnConfig(**common | {"category": tuple(dict.fromkeys(common["category"]))})
     method = METHODS[config.method]
     benign = [name for name in config.category if name in BENIGN]
@@ -184,6 +187,7 @@ def _unlearn(
     from reporting.unlearning_html import write_unlearning_report
     from reporting.unlearning_terminal import print_comparison
     from spark_jobs.remeasure import plan_again
+    from spark_jobs.session import check_reachable
     from unlearning.plan import make_plan
     from unlearning.result_folder import ResultFolder
     from unlearning.trainer import is_interrupted
@@ -197,6 +201,7 @@ def _unlearn(
         return
     # Before anything is trained: can it be measured afterwards?
     plan_again(plan.run.folder, plan.model.name, plan.folder / "after")
+    check_reachable(config.master or plan.run.config["master"])
 
     for warning in plan.warnings:
         console.print(f"Warning: {warning}", style="yellow")

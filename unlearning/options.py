@@ -67,7 +67,7 @@ def method_options(methods: Iterable[Method], *, leave_out: Iterable[str] = ()) 
                 item.name,
                 type=kind,
                 default=None,
-                help=f"{item.metadata['help'][0].upper()}{item.metadata['help'][1:]}. {_defaults(item.name, users)}",
+                help=f"{_explained(item.name, users)}. {_defaults(item.name, users)}",
             )(command)
         return command
 
@@ -100,6 +100,16 @@ def chosen_settings(method: Method, preset: str, given: Mapping[str, Any]) -> An
         return replace(settings, **typed)
     except ValueError as error:
         raise UnlearningError(str(error)) from error
+
+
+def _explained(name: str, users: Iterable[Method]) -> str:
+    """What the hyper-parameter does; where methods differ in it, in the words of each."""
+    words: dict[str, str] = {}
+    for method in users:
+        item = next(item for item in fields(method.presets["auto"]) if item.name == name)
+        words.setdefault(item.metadata["help"], method.name)
+    first, *others = words
+    return "; ".join([first[0].upper() + first[1:], *(f"with {words[other]}: {other}" for other in others)])
 
 
 def _defaults(name: str, users: Iterable[Method]) -> str:

@@ -269,6 +269,11 @@ def _with_adapters(model: PreTrainedModel, rank: int, seed: int) -> PeftModel:
 
     if rank < 1:
         raise UnlearningError(f"--lora-rank {rank}: expected at least 1")
+    largest = max((min(m.weight.shape) for m in model.modules() if isinstance(m, torch.nn.Linear)), default=rank)
+    if rank > largest:
+        raise UnlearningError(
+            f"--lora-rank {rank}: expected at most {largest}, the rank that the model's largest matrix can have"
+        )
     config = LoraConfig(
         r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
     )

@@ -23,6 +23,7 @@ from unlearning.method import UnlearningError
 from unlearning.plan import Plan
 
 _PACKAGES = ("torch", "transformers", "accelerate", "peft", "trl", "pyspark", "sacrebleu")
+_OF_A_TRAINING = ("training.jsonl", "state", "model", "controls", "after", "comparison.json")
 
 
 class ResultFolder:
@@ -116,7 +117,8 @@ class ResultFolder:
         update_results(self.path / "model", comparison)
 
     def _made(self) -> dict[str, Any] | None:
-        if not self._memory.is_file():
+        """What was begun here; None where nothing was trained yet, so that other settings may take the folder."""
+        if not self._memory.is_file() or not any((self.path / name).exists() for name in _OF_A_TRAINING):
             return None
         try:
             return json.loads(self._memory.read_text(encoding="utf-8"))

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from pyspark.sql import SparkSession
 
-from spark_jobs.session import free_port, package_zip
+from spark_jobs.errors import MachineError
+from spark_jobs.session import check_reachable, free_port, package_zip
 from spark_jobs.watch import run_action
 
 
@@ -54,6 +56,13 @@ def test_next_port_when_taken() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert free_port(port) > port
+
+
+def test_a_master_that_nobody_can_find_is_noticed_before_the_work() -> None:
+    with pytest.raises(MachineError, match="cannot find the Spark master spark://no-such-host.invalid:7077"):
+        check_reachable("spark://no-such-host.invalid:7077")
+    for fine in (None, "local[2]", "spark://127.0.0.1:7077"):
+        check_reachable(fine)
 
 
 def test_shipped_packages_work_from_the_zip(tmp_path: Path) -> None:

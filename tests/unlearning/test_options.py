@@ -54,6 +54,18 @@ def test_a_hyper_parameter_of_another_method_is_refused_by_name() -> None:
         chosen_settings(METHODS["demem"], "auto", {"chunk": 8})
 
 
+def test_a_name_that_methods_share_is_explained_in_the_words_of_each() -> None:
+    shown = " ".join(CliRunner().invoke(command, ["--help"], terminal_width=400).output.split())
+    assert "3e-4 up to 30 M parameters); with demem-grpo: Adam's (none: by the model's size, 9e-4" in shown
+
+
+@pytest.mark.parametrize("name", ["max_gradient_norm", "kl_coefficient", "retain_coefficient", "retain_rows"])
+@pytest.mark.parametrize("method", ["demem", "demem-grpo"])
+def test_weights_and_counts_below_zero_are_refused(method: str, name: str) -> None:
+    with pytest.raises(UnlearningError, match=f"{option_name(name)} -1"):
+        chosen_settings(METHODS[method], "auto", {name: -1})
+
+
 def test_the_help_needs_no_torch() -> None:
     seen = subprocess.run(
         [sys.executable, "-c", "import sys, unlearning.cli; print('torch' in sys.modules, 'trl' in sys.modules)"],

@@ -111,6 +111,14 @@ def test_lora_trains_every_linear_layer_but_the_head(fresh, rows):
     assert policy.network.get_output_embeddings().weight.requires_grad is False
 
 
+def test_a_rank_that_no_matrix_can_have_is_refused(fresh):
+    model = fresh()
+    largest = max(min(part.weight.shape) for part in model.modules() if isinstance(part, torch.nn.Linear))
+    Policy(fresh(), lora=True, lora_rank=largest)
+    with pytest.raises(UnlearningError, match=f"--lora-rank {largest + 1}: expected at most {largest}"):
+        Policy(model, lora=True, lora_rank=largest + 1)
+
+
 def test_lora_begins_the_same_whatever_was_drawn_before(fresh):
     torch.manual_seed(1)
     one = Policy(fresh(), lora=True).weights()

@@ -132,8 +132,10 @@ def batch_rewards(
         around = centred(raw, where, total)
         means[is_branch] = float(moments(raw, where, total)[0])
         spreads[is_branch] = float(moments(around, where, total)[1])
-        # The closed form expects the true reward; what a control can be expected to give is its mean.
-        if settings.control != "none" or (is_learned and settings.centre_rewards and not is_branch):
+        # The closed form expects the true reward; what a control can be expected to give is its mean. A critic that is
+        # given rewards as they are (the paper's) is given those of a control so, too: it is the same method.
+        expects_mean = is_branch or not is_learned or settings.centre_rewards
+        if (settings.control != "none" and expects_mean) or (is_learned and settings.centre_rewards and not is_branch):
             raw = around
         rewards[rows] = settings.reward_scale * (at_last_token(raw[:, 0], mask) if is_whole else raw)
     shown = bool(rollouts.is_branch.all())  # rewards of branches only where there is nothing else

@@ -75,6 +75,10 @@ class GrpoSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"--{name.replace('_', '-')} {value}: expected more than 0")
+        for name in ("max_gradient_norm", "kl_coefficient", "retain_coefficient", "retain_rows"):
+            value = getattr(self, name)
+            if value < 0:
+                raise ValueError(f"--{name.replace('_', '-')} {value}: expected 0 or more")
 
 
 AUTO = GrpoSettings()

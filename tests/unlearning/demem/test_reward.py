@@ -171,3 +171,15 @@ def test_a_constant_reward_leaves_nothing(rollouts, settings, word_task, name):
         load_reward(name, word_task.tokenizer), rollouts, control, EOS, seeded(0), alone
     )
     assert rewards.abs().max() < 1e-7 and spread < 1e-7 and figures["reward_mean"] != 0
+
+
+def test_a_critic_of_uncentred_rewards_gets_those_of_a_control_uncentred_too(rollouts, settings, word_task):
+    """The paper's critic: a control is the same method, so it must learn the constant as it would any reward."""
+    paper = replace(
+        settings, control="constant", reward="sacrebleu", baseline="value-head", centre_rewards=False, reward_scale=2.0
+    )
+    reward = load_reward("sacrebleu", word_task.tokenizer)
+    rewards, spread, figures = batch_rewards(reward, rollouts, paper, EOS, seeded(0), alone)
+    mean = 2 * figures["reward_mean"]
+    torch.testing.assert_close(rewards[:2], torch.tensor([[0, mean, 0], [0, 0, mean]]))
+    assert rewards[2:].abs().max() < 1e-7 and spread < 1e-7  # branches: the closed form expects their mean
