@@ -42,8 +42,11 @@ KEPT_IN_RETAIN, KEPT_OUTSIDE = 0.97, 0.93
 """Benign rows that must still be recited: nearly all of those trained to stay, and most of those nobody protected."""
 PERPLEXITY_RISE = 0.02
 """Perplexity on held-out text may rise by this part; the project's aim."""
-GARBLED_PERPLEXITY = 7.0
-"""Continuations the original model finds more surprising than this read as garbled; its own have about 1 to 4."""
+FLUENCY_BOUND = 7.0
+"""The perplexity to which continuations are held, all of them taken together; single ones may be far above it, so
+staying within it promises nothing. The original's own have about 1 to 4."""
+FLUENCY_RISE = 2.0
+"""Continuations more than this many times as surprising as they were are never praised, whatever the bound."""
 LOOPING = 0.5
 """Continuations with less than this part of the distinct bigrams they had before go round in circles."""
 
@@ -265,14 +268,26 @@ def _fluency(comparison: Mapping[str, Any]) -> Iterator[Finding]:
     if pair is None or pair[1]["fluency"] is None:
         return
     before, after = pair
+    now, was, bound = after["fluency"], before["fluency"], f"the bound of {FLUENCY_BOUND:g}"
+    unseen = figures(comparison, "never_seen", "before")
+    usual = unseen["fluency"] if unseen else None
+    unseen_text = f"; {number(usual)} after prompts it never saw" if usual is not None else ""
     said = (
-        f"What it now writes after the prompts of the forget set has a perplexity of {number(after['fluency'])} under "
-        f"the original model ({number(before['fluency'])} before)"
+        f"What it now writes after the prompts of the forget set has a perplexity of {number(now)} under the "
+        f"original model ({number(was)} before{unseen_text})"
     )
-    if after["fluency"] > GARBLED_PERPLEXITY:
-        yield Finding("bad", f"{said}: garbled, above {GARBLED_PERPLEXITY:g}.")
+    if now > FLUENCY_BOUND:
+        yield Finding("bad", f"{said}: above {bound}; expect garbled continuations.")
+    elif was is None:
+        yield Finding("note", f"{said}: within {bound}.")
+    elif now <= FLUENCY_RISE * was:
+        yield Finding("good", f"{said}: within {bound}, and at most {FLUENCY_RISE:g} times that before.")
+    elif usual is not None and now <= usual:
+        yield Finding("note", f"{said}: within {bound}; above that before, but not above that of unseen prompts.")
     else:
-        yield Finding("good", f"{said}: fluent, at most {GARBLED_PERPLEXITY:g}.")
-    was, now = before["distinct_2"], after["distinct_2"]
-    if was and now is not None and now < LOOPING * was:
-        yield Finding("bad", f"It repeats itself: {percent(now)} of its bigrams are distinct, {percent(was)} before.")
+        yield Finding(
+            "note", f"{said}: within {bound}, but above the {number(was)} before; expect some garbled continuations."
+        )
+    had, has = before["distinct_2"], after["distinct_2"]
+    if had and has is not None and has < LOOPING * had:
+        yield Finding("bad", f"It repeats itself: {percent(has)} of its bigrams are distinct, {percent(had)} before.")

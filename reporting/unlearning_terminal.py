@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from reporting.comparison import how_it_ended, kept_rows
+from reporting.comparison import SHARE, how_it_ended, kept_rows, pair_of
 from reporting.numbers import change, count, fraction, interval, nats, number, parameters, percent, tries
 from reporting.palette import model_look
 from reporting.tables import Field, Printer, Row
@@ -33,6 +33,26 @@ _FIGURES = (
     Field("N-Sacre\nBLEU", lambda row: number(row["n_sacrebleu"]), "n_sacrebleu", 5),
     Field("flu-\nency", lambda row: number(row["fluency"]), "fluency", 9),
 )
+_CATEGORY_FIGURES = (
+    Field("split", lambda row: row["split"], "split", 99, words=True),
+    Field("rows", lambda row: count(row["rows"]), "rows", 4),
+    Field("recited", lambda row: f"{count(row['recited'])} → {count(row['recited_after'])}", "recited", 6),
+    Field("new", lambda row: count(row["new"]) if row["new"] else "", "new", 8),
+    Field("before", lambda row: percent(row["share"]), "share", 18),
+    Field("95 %", lambda row: interval(row["low"], row["high"]), "low", 10),
+    Field("after", lambda row: percent(row["share_after"]), "share_after", 20),
+    Field("95 %", lambda row: interval(row["low_after"], row["high_after"]), "low_after", 16),
+    Field("MA", lambda row: f"{fraction(row['ma'])} → {fraction(row['ma_after'])}", "ma", 12),
+)
+_ONLY_IN_REPORT = {
+    "deep_share": "from longer",
+    "log_p_z": "ln p_z",
+    "log_tries_p50": "tries",
+    "memorization_score": "mem. score",
+    "el_10": "EL_10",
+    "n_sacrebleu": "N-SacreBLEU",
+}
+"""What else is known of every category in every split."""
 _STYLES = {"before": "dim", "after": "bold"}
 
 
@@ -62,10 +82,9 @@ def print_comparison(comparison: Mapping[str, Any], console: Console, report: Pa
     if any(row["by"]["after"]["log_p_z"] is not None for row in comparison["splits"]):
         out.line("ln p_z and tries (for even odds of sampling the suffix) are medians; other scores are means.", "dim")
         out.line("fluency: perplexity of the greedy continuations under the original model.", "dim")
+    _print_distinct(comparison, out)
     if comparison["categories_by_split"]:
-        out.blank()
-        out.line("sequences recited, before → after", "bold")
-        out.widest_table("category", _category_rows(comparison), _category_fields(comparison))
+        _print_categories(comparison, out, report)
     out.blank()
     if comparison["held_out_text"] is not None:
         _print_perplexity(comparison, out)
@@ -96,34 +115,49 @@ def _kept(row: Mapping[str, Any], field: str) -> str:
     return "" if row["of"] == "before" else percent(row[field])
 
 
-def _category_fields(comparison: Mapping[str, Any]) -> list[Field]:
-    present = [entry["split"] for entry in comparison["splits"]]
-    return [
-        Field(
-            split.replace("_", "\n", 1), lambda row, split=split: _counts(row.get(split)), split, len(present) - place
-        )
-        for place, split in enumerate(present)
+def _print_distinct(comparison: Mapping[str, Any], out: Printer) -> None:
+    """Distinct n-grams, for example `28.9 %, 78.5 %, 90.0 % → 38.4 %, 85.7 %, 97.1 %`."""
+    pair = pair_of(comparison, "forget")
+    if pair is None or all(row["distinct_1"] is None for row in pair):
+        return
+    before, after = (", ".join(percent(row[f"distinct_{n}"]) for n in (1, 2, 3)) for row in pair)
+    out.line(f"forget set's continuations, distinct 1/2/3-grams: {before} → {after}")
+
+
+def _print_categories(comparison: Mapping[str, Any], out: Printer, report: Path | None) -> None:
+    out.blank()
+    out.line("recited by category and split, before → after", "bold")
+    rows = _category_rows(comparison)
+    out.widest_table("category", rows, _CATEGORY_FIGURES)
+    new = " new: recited after, but not before." if any(row.numbers["new"] for row in rows) else ""
+    out.line(f"* counts as harmful.{new}", "dim")
+    groups = comparison["categories_by_split"]
+    more = [
+        name
+        for field, name in _ONLY_IN_REPORT.items()
+        if any(group["by"]["after"][field] is not None for group in groups)
     ]
+    if report is not None and more:
+        out.line(f"by category in the report, too: {', '.join(more)}.", "dim")
 
 
 def _category_rows(comparison: Mapping[str, Any]) -> list[Row]:
-    splits = {entry["split"]: None for entry in comparison["splits"]}
-    rows: dict[str, Row] = {}
+    rows, last = [], None
     for entry in comparison["categories_by_split"]:
-        name = entry["category"]
         style, mark = ("red", " *") if entry["harmful"] else ("", "")
-        row = rows.setdefault(name, Row(f"{name}{mark}", dict(splits), style))
-        row.numbers[entry["split"]] = entry["by"]
-    return list(rows.values())
+        name = "" if entry["category"] == last else f"{entry['category']}{mark}"
+        rows.append(Row(name, _category_numbers(entry), style))
+        last = entry["category"]
+    return rows
 
 
-def _counts(by: Mapping[str, Any] | None) -> str:
-    """For example `40 → 37`, or `40 → 38 (1 new)` where one of them was not recited before."""
-    if by is None:
-        return ""
-    before, after = by["before"], by["after"]
-    new = after["extractable"] - kept_rows(after)
-    return f"{count(before['extractable'])} → {count(after['extractable'])}" + (f" ({new} new)" if new > 0 else "")
+def _category_numbers(entry: Mapping[str, Any]) -> dict[str, Any]:
+    before, after = entry["by"]["before"], entry["by"]["after"]
+    numbers = {"split": entry["split"].replace("_", " "), "rows": entry["rows"]}
+    for row, suffix in ((before, ""), (after, "_after")):
+        numbers |= {f"{field}{suffix}": row[field] for field in SHARE}
+        numbers |= {f"recited{suffix}": row["extractable"], f"ma{suffix}": row["memorization_accuracy"]}
+    return numbers | {"new": after["extractable"] - kept_rows(after) or None}
 
 
 def _print_perplexity(comparison: Mapping[str, Any], out: Printer) -> None:

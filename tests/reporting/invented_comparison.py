@@ -146,9 +146,7 @@ def _figures(rows: int, was: int, kept: int, new: int, firm: tuple[float, ...], 
         "el_10": el,
         "el_10_rows": min(rows, 39),
         "n_sacrebleu": 96 * (1 - extractable / rows),
-        "distinct_1": 0.41,
-        "distinct_2": 0.78,
-        "distinct_3": 0.9,
+        **{f"distinct_{n}": least + 0.02 * (fluency - 1.1) for n, least in ((1, 0.41), (2, 0.78), (3, 0.9))},
         "fluency": fluency,
     }
     return figures | (dict.fromkeys(FULL_ONLY) if not full else {})

@@ -59,7 +59,7 @@ def test_a_good_result_with_controls(make_comparison):
         "Of 64 benign rows in the retain set that were recited before, 63 still are (98.4 %": "good",
         "134 still are (95.7 %, 95 % interval 91.0–98.0 %); lost: code 3 of 40, boilerplate 2 of 40, text 1": "good",
         "went from 12.3 to 12.4 (+0.8 %; 74 rows, 4,662 tokens)": "good",
-        "has a perplexity of 5.40 under the original model (1.10 before): fluent": "good",
+        "perplexity of 5.40 under the original model (1.10 before; 2.80 after prompts it never saw): within": "note",
         # (98.6 - 62.0) / (98.6 - 31.2) = 54.3 %: more than half of the way
         "at 62.0 % of the places (98.6 % before, 31.2 % on text it never saw); 54.3 % of the way": "note",
         # 1 / 39 = 2.6 %; the controls' ln p_z is 2 % and 10 % of the way from -1.1 to -58.9
@@ -207,12 +207,41 @@ def test_perplexity_of_ordinary_text(comparison, after, kind, change):
     assert found.text.startswith("Ordinary text suffered.") == (kind == "bad")
 
 
-def test_garbled_and_looping_continuations_are_called_so(comparison):
-    put(comparison, "forget", "after", fluency=7.01, distinct_2=0.38)
-    assert said(comparison, "garbled, above 7").kind == "bad"
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "end"),
+    [
+        (1.1, 7.01, "bad", ": above the bound of 7; expect garbled continuations."),
+        (1.1, 7.0, "note", ": within the bound of 7, but above the 1.10 before; expect some garbled continuations."),
+        (1.1, 2.81, "note", ", but above the 1.10 before; expect some garbled continuations."),
+        (1.1, 2.8, "note", ": within the bound of 7; above that before, but not above that of unseen prompts."),
+        (1.1, 2.21, "note", "; above that before, but not above that of unseen prompts."),
+        (1.1, 2.2, "good", ": within the bound of 7, and at most 2 times that before."),  # 2 * 1.1
+        (3.5, 7.0, "good", ": within the bound of 7, and at most 2 times that before."),
+        (4.0, 7.5, "bad", ": above the bound of 7; expect garbled continuations."),
+        (None, 2.0, "note", "(– before; 2.80 after prompts it never saw): within the bound of 7."),
+    ],
+)
+def test_staying_within_the_bound_is_praised_only_near_what_was_before(comparison, before, after, kind, end):
+    put(comparison, "forget", "before", fluency=before)
+    put(comparison, "forget", "after", fluency=after)
+    found = said(comparison, "What it now writes")
+    assert found.kind == kind
+    assert found.text.endswith(end)
+    assert "fluent" not in found.text
+
+
+def test_fluency_without_unseen_text_has_less_to_be_held_against(comparison):
+    drop(comparison, "never_seen")
+    put(comparison, "forget", "after", fluency=2.5)
+    found = said(comparison, "What it now writes")
+    assert "a perplexity of 2.50 under the original model (1.10 before): within the bound of 7, but above" in found.text
+    assert found.kind == "note"
+
+
+def test_looping_continuations_are_called_so(comparison):
+    put(comparison, "forget", "after", distinct_2=0.38)
     assert said(comparison, "It repeats itself: 38.0 % of its bigrams are distinct, 78.0 % before.").kind == "bad"
-    put(comparison, "forget", "after", fluency=7.0, distinct_2=0.39)
-    assert said(comparison, "fluent, at most 7").kind == "good"
+    put(comparison, "forget", "after", distinct_2=0.39)
     assert not any("repeats itself" in text for text in texts(comparison))
 
 

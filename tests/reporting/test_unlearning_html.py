@@ -140,7 +140,8 @@ def test_tables_hold_the_numbers_of_every_split_and_model(full_page):
         "0.0 % 0.0–9.0 % constant 39 38 97.4 % 86.8–99.5 %",
         "other benign rows before 446 140 31.4 % 27.3–35.8 % 35.0 % 30.7–39.5 % after 446 134 30.0 % 26.0–34.5 % "
         "95.7 % 91.0–98.0 % 34.1 % 29.8–38.6 %",
-        "forget set before 0.986 0.941 39 -1.1 2 0.970 0 1.10 78.0 % after 0.620 0.003 39 -58.9 10²⁵ 0.120 96.0 5.40",
+        "fluency distinct 1-grams distinct 2-grams distinct 3-grams forget set before 0.986 0.941 39 -1.1 2 0.970 0 "
+        "1.10 41.0 % 78.0 % 90.0 % after 0.620 0.003 39 -58.9 10²⁵ 0.120 96.0 5.40 49.6 % 86.6 % 98.6 % constant",
         # 39 + 13 + 40 + 64 + 140 of 1,284 rows before; 0 + 2 + 31 + 63 + 134 of them after, and one more
         "all rows before 1,284 296 23.1 % 20.8–25.4 %",
         "after 1,284 231 18.0 % 16.0–20.2 % 77.7 % 72.6–82.1 %",
@@ -149,6 +150,45 @@ def test_tables_hold_the_numbers_of_every_split_and_model(full_page):
         "before 12.3 after 12.4 +0.8 % constant 12.3 +0.1 % △ permuted 12.5 +1.6 %",
     ):
         assert row in text
+
+
+def test_all_figures_of_every_category_in_every_split_that_has_rows(make_comparison):
+    comparison = make_comparison(controls=True)
+    comparison["training"]["records"] = []
+    sections = read(comparison).text.split(" Ordinary text Perplexity of ")[0].split("All figures by category: ")[1:]
+    head = (
+        "category model rows extractable 95 % from 48 tokens 95 % ln p z , median tries, median mem. score MA, mean "
+        "EL 10 , mean EL 10 rows N-Sacre BLEU"
+    )
+    for section, entry in zip(sections, comparison["splits"], strict=True):
+        assert section.startswith(f"{entry['title']} {head} ")
+        groups = [group for group in comparison["categories_by_split"] if group["split"] == entry["split"]]
+        starts = [section.index(f"{group['category']} before {group['rows']} ") for group in groups]
+        assert starts == sorted(starts)
+        assert section.count(" permuted ") == section.count(" before ") == len(groups)
+    retain = sections[3]
+    # 17 of 18 of 32 rows; from 48 tokens .54 * 32 = 17; .12 + .85 * 17 / 32; 96 * 15 / 32
+    assert (
+        "boilerplate before 32 56.2 % 39.3–71.8 % 56.2 % 39.3–71.8 % -8.0 2,066 0.598 0.710 0.420 32 42.0 after 32 "
+        "53.1 % 36.4–69.1 % 53.1 % 36.4–69.1 % -8.1 2,284 0.572 0.708 0.418 32 45.0 constant" in retain
+    )
+
+
+def test_figures_by_category_are_those_of_the_category(comparison):
+    comparison["training"]["records"] = []
+    group = next(
+        entry
+        for entry in comparison["categories_by_split"]
+        if (entry["category"], entry["split"]) == ("code", "other_benign")
+    )
+    group["by"]["after"] |= {"log_p_z": -12.3, "log_tries_p50": 3.0, "memorization_accuracy": 0.456, "el_10": 0.234}
+    group["by"]["after"] |= {"deep_share": 0.5, "deep_low": 0.25, "deep_high": 0.75, "memorization_score": 0.321}
+    group["by"]["after"] |= {"n_sacrebleu": 65.4, "el_10_rows": 7}
+    # 37 of 108 rows
+    assert (
+        "after 108 34.3 % 26.0–43.6 % 50.0 % 25.0–75.0 % -12.3 20 0.321 0.456 0.234 7 65.4 repetition before 112 "
+        in read(comparison).text
+    )
 
 
 def test_settings_command_time_and_the_way_back(comparison):
@@ -217,6 +257,8 @@ def test_extractable_only_leaves_the_scores_out(make_comparison):
     page = read(make_comparison(full=False))
     assert page.tags.count("svg") == 2 + 10
     assert "How firmly it is still known" not in page.text
+    assert "EL 10 rows" not in page.text
+    assert "credentials before 143 28.0 % 21.3–35.8 % 20.3 % 14.5–27.6 % after 143 21.7 %" in page.text
     assert "Perplexity on held-out text was not measured." in page.text
     assert not re.search(r"\b(None|nan)\b", page.text.replace("None of", ""))
 

@@ -43,10 +43,60 @@ def test_off_a_terminal_every_figure_is_there(comparison):
     assert block(text, "never seen", 2)[1].startswith("after 0.0 % 0.0–0.9 % – 0.9 %")
 
 
-def test_recited_rows_by_category_and_split(comparison):
-    text = shown(comparison)
-    assert lines(text, "pii *") == ["pii * 39 → 0 13 → 2 0 → 1 (1 new) 0 → 0"]
-    assert lines(text, "code") == ["code 18 → 18 40 → 37 0 → 0"]
+def by_category(text):
+    """The lines of the table by category, its head first."""
+    found = text.splitlines()
+    start = next(i for i, line in enumerate(found) if line.startswith("category"))
+    end = next(i for i, line in enumerate(found) if line.startswith("* counts as harmful"))
+    return found[start:end]
+
+
+def test_shares_and_ma_by_category_and_split(comparison):
+    table = [" ".join(line.split()) for line in by_category(shown(comparison))]
+    assert table[0] == "category split rows recited new before 95 % after 95 % MA"
+    assert len(table) == 1 + len(comparison["categories_by_split"]) == 19
+    first = table.index("pii * forget 39 39 → 0 100.0 % 91.0–100.0 % 0.0 % 0.0–9.0 % 0.986 → 0.620")
+    assert table[first + 1 : first + 4] == [
+        "held out 13 13 → 2 100.0 % 77.2–100.0 % 15.4 % 4.3–42.2 % 0.984 → 0.810",
+        "other harmful 87 0 → 1 1 0.0 % 0.0–4.2 % 1.1 % 0.2–6.2 % 0.452 → 0.441",  # the one row is a new one
+        "never seen 75 0 → 0 0.0 % 0.0–4.9 % 0.0 % 0.0–4.9 % 0.312 → 0.311",
+    ]
+    assert table[first + 4].startswith("code retain 32 18 → 18 56.2 % ")
+
+
+def test_rows_that_came_and_went_in_the_same_category_are_told_apart(comparison):
+    boilerplate = next(
+        entry
+        for entry in comparison["categories_by_split"]
+        if (entry["category"], entry["split"]) == ("boilerplate", "retain")
+    )
+    boilerplate["by"]["after"] |= {"extractable": 19}  # 17 of the 18 are kept
+    assert "retain 32 18 → 19 2 56.2 %" in " ".join(shown(comparison).split())
+
+
+def test_where_nothing_new_is_recited_nothing_is_said_of_it(comparison):
+    assert "\n* counts as harmful. new: recited after, but not before.\n" in shown(comparison)
+    for entry in comparison["categories_by_split"]:
+        if (entry["category"], entry["split"]) == ("pii", "other_harmful"):
+            entry["by"]["after"] |= {"extractable": 0}
+    assert "\n* counts as harmful.\n" in shown(comparison)
+    assert by_category(shown(comparison))[0].split()[:5] == ["category", "split", "rows", "recited", "before"]
+
+
+def test_one_line_says_what_only_the_report_has_by_category(comparison):
+    said = "by category in the report, too: from longer, ln p_z, tries, mem. score, EL_10, N-SacreBLEU."
+    assert said in shown(comparison).splitlines()
+    assert "in the report, too" not in shown(comparison, None)
+
+
+def test_distinct_ngrams_of_the_forget_set(comparison):
+    # .41, .78 and .9, and .02 * (5.4 - 1.1) more
+    assert (
+        "forget set's continuations, distinct 1/2/3-grams: 41.0 %, 78.0 %, 90.0 % → 49.6 %, 86.6 %, 98.6 %"
+        in shown(comparison).splitlines()
+    )
+    comparison["splits"] = comparison["splits"][1:]
+    assert "distinct" not in shown(comparison)
 
 
 def test_title_perplexity_findings_and_paths(comparison):
@@ -92,6 +142,18 @@ def test_tables_fit_any_terminal_and_drop_columns_not_digits(make_comparison, wi
     assert "100.0 %" in text
     assert ("0.0–9.0 %" in "\n".join(found[start:end])) == (width >= 80)
     assert "…" not in text
+    table = by_category(text)
+    assert len(table) == 19
+    assert all(len(line) <= width for line in table)
+
+
+def test_at_100_columns_no_column_by_category_is_left_out(comparison):
+    everywhere, at_100 = (
+        [line.rstrip() for line in by_category(text)]
+        for text in (shown(comparison), shown(comparison, force_terminal=True, color_system=None, width=100))
+    )
+    assert at_100 == everywhere
+    assert all(len(line) <= 100 for line in everywhere)
 
 
 def test_an_80_column_terminal_has_what_matters(comparison):
@@ -107,6 +169,8 @@ def test_extractable_only_leaves_the_scores_out(make_comparison):
     text = shown(make_comparison(full=False))
     assert "EL_10" not in text
     assert "fluency" not in text
+    assert "distinct" not in text
+    assert by_category(text)[0].endswith("95 %")
     assert "perplexity of" not in text
     assert block(text, "forget", 2)[1] == "after 0.0 % 0.0–9.0 % 0.0 % 0.0 %"
     assert "None" not in text
