@@ -1,164 +1,211 @@
-"""Repeating and incrementing patterns: a lexer, then the best period of the token sequence with numbers masked.
+"""Repeating and incrementing patterns: how much of a text its own beginning foretells.
 
-A pattern repeats with period p when token i equals token i - p nearly everywhere. With numbers masked, the counter
-`row 1, row 2, row 3` has period 3; if the numbers that recur at the same place of each period form an arithmetic
-chain with a step other than 0, the pattern is incrementing, otherwise repeating.
+A text is cut into words, numbers and signs. A token is *copied* if it is the one that followed the same tokens when
+they last occurred; a number is *counted* if it continues an arithmetic chain of the numbers at its place. In a pattern
+nearly every token after the first period is one or the other. What sets a pattern apart from a list of alike lines
+(imports, members of a struct) is that nothing new comes: there, each line brings a word of its own.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice
-from operator import eq, sub
+from collections.abc import Iterator, Sequence
+from operator import eq
+from typing import NamedTuple
 
+from metrics.categories.counters import find_counters
 from metrics.categories.evidence import Category, Evidence, Rows
+from metrics.categories.repetition_gate import may_have_pattern
+from metrics.categories.repetition_lexer import MAX_CHARACTERS, Tokens, lex
 from metrics.metric import Column
 
-MAX_TOKENS = 400  # a window of 64 model tokens has fewer; bounds the time of a very long row
-MIN_TOKENS = 8
-MIN_PERIODS = 3.0  # a pattern is seen at least this often,
-MIN_PERIODS_EXACT = 2.2  # or this often if it recurs without any difference
-MIN_COVERAGE = 0.75  # share of the positions that agree with the one a period before, for a counter
-MIN_COVERAGE_REPEATING = 0.85  # the same where nothing counts: lists of like items (imports) reach 0.8
-MIN_EQUAL = 0.7  # share that agrees when numbers count as different, where nothing counts
-MIN_CHAIN = 3  # numbers in an arithmetic chain
-MIN_CHAIN_SHARE = 0.6  # share of a place's differences that are its most frequent step
-
-# A ruler (one sign many times), a hexadecimal number (it has a digit), a number, a word, a line break, any other sign.
-_TOKEN = re.compile(
-    r"(?:([^\w\s])\1{3,200}|(?:0x|\b(?=[a-fA-F]{0,7}\d))[0-9a-fA-F]{2,12}\b|\d{1,18}|[^\W\d_]{1,40}|\n|[^\w\s]|_)"
-)
-_ONE_SIGN = re.compile(r"(\S)\1{19,}")
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{2,12}")
-_NUMBER = "#0"  # stands for any number; the lexer makes no such token
+INCREMENTING_THRESHOLD = 0.5
+REPEATING_THRESHOLD = 0.5
+MIN_PERIODS = 2.2  # a pattern is seen at least this often
+MIN_TOKENS = 8  # a text of fewer is searched letter by letter
+MIN_COUNTED = 2  # counted numbers without which nothing counts
+_CONTEXT = 2  # tokens after the first period that cannot be copied yet, since what they follow has not recurred
+_PERIODS_TRIED = 2  # in a table of one value the distance from value to value is commoner than that from line to line
+_PROBE = 24  # characters whose next occurrence gives the period of a text without words
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(NamedTuple):
     """The pattern of a text.
 
     Attributes:
-        period: Tokens after which it recurs; 0 = none found.
-        coverage: Share of positions that equal the one a period before, numbers masked, in [0, 1].
-        equal: The same with numbers as they are.
+        period: Tokens (characters in a text of fewer than 8 tokens) after which it recurs; 0 = none found.
+        coverage: Share of what comes after the first period that copying or counting foretells, in [0, 1].
         step: What a counter grows by from one period to the next; 0 where nothing counts.
+        incrementing_score, repeating_score: How surely the text counts, or says the same again, in [0, 1].
     """
 
     period: int = 0
     coverage: float = 0.0
-    equal: float = 0.0
     step: int = 0
+    incrementing_score: float = 0.0
+    repeating_score: float = 0.0
 
     @property
     def kind(self) -> str:
         """`incrementing`, `repeating`, or `` for none."""
-        if self.step and self.coverage >= MIN_COVERAGE:
+        if self.incrementing_score >= INCREMENTING_THRESHOLD:
             return "incrementing"
-        if self.coverage >= MIN_COVERAGE_REPEATING and self.equal >= MIN_EQUAL:
-            return "repeating"
-        return ""
+        return "repeating" if self.repeating_score >= REPEATING_THRESHOLD else ""
+
+
+def find_patterns(texts: Sequence[str]) -> list[Pattern]:
+    """The patterns of N texts; the empty one for those in which too little recurs to look closer."""
+    none = Pattern()
+    worth_a_look = may_have_pattern(texts).tolist()
+    return [find_pattern(text) if worth else none for text, worth in zip(texts, worth_a_look, strict=True)]
 
 
 def find_pattern(text: str) -> Pattern:
-    """The best-covered period of a text and the step of its counters.
+    """The pattern of a text and how sure it is.
 
-    The first and the last token are dropped, since a window may cut them. Single letters count as numbers when they
-    form a chain (`a) b) c)`).
+    With n tokens, period p (the commonest distance between a token and the one it copies) and r = n / p >= 2.2:
+
+        repeating_score = share of tokens that equal the one p before x (1 - min(1, new tokens a period))
+        incrementing_score = min(share copied or counted, counted / numbers that change) x (1 - min(1, new tokens a
+            period)), numbers masked, 0 if fewer than two are counted
+
+    where shares are of the tokens after the first period and *new* are those that do not occur in it. A text that
+    recurs exactly does not count, even if there are counters in it (1, 2, 3, 1, 2, 3, ...).
 
     Args:
-        text: Any text.
-
-    Returns:
-        The pattern with the highest coverage, of equally good ones the one with the shortest period; an empty
-        pattern where no period is seen at least three times.
+        text: Any text; its first 4,096 characters and 400 tokens count.
     """
-    text = text[: MAX_TOKENS * 12]
-    run = _ONE_SIGN.search(text)
-    if run and run.end() - run.start() >= MIN_COVERAGE_REPEATING * len(text.strip()):
-        return Pattern(1, 1.0, 1.0)
-    tokens = [match.group() for match in islice(_TOKEN.finditer(text), MAX_TOKENS)][1:-1]
-    if len(tokens) < MIN_TOKENS:
+    tokens = lex(text)
+    if len(tokens.words) < MIN_TOKENS:
+        return _pattern_of_letters(text[:MAX_CHARACTERS])
+    copies = _copies(tokens)
+    repeating = _repeating(tokens.words, copies)
+    if repeating.coverage == 1:
+        return repeating
+    incrementing = _incrementing(tokens, copies)
+    surer = incrementing
+    if not incrementing.kind:
+        surer = max(
+            incrementing, repeating, key=lambda each: (each.incrementing_score + each.repeating_score, each.coverage)
+        )
+    return surer._replace(incrementing_score=incrementing.incrementing_score, repeating_score=repeating.repeating_score)
+
+
+class _Copies(NamedTuple):
+    """Which of L tokens were copied, and from where.
+
+    Attributes:
+        copied: L booleans: the token is the one that followed when its context last occurred.
+        changed: How many are the same but for the number: something counts, or numbers are arbitrary.
+        distances: From each token to the one it copies, numbers masked.
+        exact_distances: The same, numbers as they are.
+    """
+
+    copied: list[bool]
+    changed: int
+    distances: list[int]
+    exact_distances: list[int]
+
+
+def _copies(tokens: Tokens) -> _Copies:
+    """Looks for each token at what followed when the same tokens stood before it.
+
+    These are the last three, exact or with numbers masked, and masked also the last two: three keep apart what two
+    cannot (`8859-1` in `iso-8859-1-html`), two find the way back sooner after a disturbance.
+    """
+    words, masks = tokens.words, tokens.masks
+    contexts = zip(masks, words, _before(masks, 3), _before(masks, 2), _before(words, 3), strict=True)
+    none = len(words)
+    masks, words = (*masks, ""), (*words, "")  # so that "none" is a position, too, whose token equals no other
+    last_three: dict[tuple[str, ...], int] = {}
+    last_two: dict[tuple[str, ...], int] = {}
+    last_exact: dict[tuple[str, ...], int] = {}
+    copied, changed, distances, exact_distances = [False] * none, 0, [], []
+    for position, (mask, word, three, two, exact) in enumerate(contexts):
+        exact_source = last_exact.get(exact, none)
+        source = last_three.get(three, none)
+        if masks[source] != mask:
+            source = last_two.get(two, none)
+        last_three[three] = last_two[two] = last_exact[exact] = position
+        if words[exact_source] == word:
+            exact_distances.append(position - exact_source)
+            copied[position] = True
+        if masks[source] == mask:
+            distances.append(position - source)
+            if words[source] == word:
+                copied[position] = True
+            elif not copied[position]:
+                changed += 1
+    return _Copies(copied, changed, distances, exact_distances)
+
+
+def _before(tokens: tuple[str, ...], order: int) -> Iterator[tuple[str, ...]]:
+    """For each token the `order` ones before it."""
+    padded = ("",) * order + tokens
+    return zip(*(padded[skip : skip + len(tokens)] for skip in range(order)), strict=True)
+
+
+def _incrementing(tokens: Tokens, copies: _Copies) -> Pattern:
+    """How much copying and counting foretell."""
+    length = len(tokens.words)
+    if not copies.distances:
         return Pattern()
-    masked = [_mask(token) for token in tokens]
+    period = Counter(copies.distances).most_common(1)[0][0]
+    counters = find_counters(tokens, copies.copied)
+    counted = sum(not copies.copied[position] for position in counters.counted)
+    coverage = min(1.0, (copies.copied.count(True) + counted) / max(1, length - period - _CONTEXT))
+    if counted < MIN_COUNTED or period * MIN_PERIODS > length:
+        return Pattern(period, coverage)
+    regular = min(1.0, counted / max(1, copies.changed))
+    score = min(coverage, regular) * (1 - _news(tokens.masks, period))
+    return Pattern(period, coverage, counters.step, incrementing_score=score)
+
+
+def _repeating(words: tuple[str, ...], copies: _Copies) -> Pattern:
+    """How much equals what stands one period before, for the best of the commonest distances."""
     best = Pattern()
-    for period in _candidate_periods(tokens, masked):
-        coverage = sum(map(eq, masked, masked[period:])) / (len(masked) - period)
-        if coverage < 1 and period * MIN_PERIODS > len(masked):
-            continue
-        if coverage > best.coverage + 1e-9:
-            best = Pattern(period, coverage)
-    if best.coverage < MIN_COVERAGE:
+    for period, _ in Counter(copies.exact_distances).most_common(_PERIODS_TRIED):
+        if period * MIN_PERIODS <= len(words):
+            coverage = list(map(eq, words, words[period:])).count(True) / (len(words) - period)
+            if coverage > best.coverage:
+                best = Pattern(period, coverage)
+    if not best.period:
         return best
-    equal = sum(map(eq, tokens, tokens[best.period :])) / (len(tokens) - best.period)
-    return Pattern(best.period, best.coverage, equal, _step(tokens, masked))
+    return best._replace(repeating_score=best.coverage * (1 - _news(words, best.period)))
 
 
-@lru_cache(maxsize=1 << 16)
-def _mask(token: str) -> str:
-    return _NUMBER if token[0].isdecimal() or _HEX.fullmatch(token) else token
+def _news(tokens: tuple[str, ...], period: int) -> float:
+    """New tokens a period after the first one, at most 1."""
+    begin = period + _CONTEXT
+    new = len(set(tokens[begin:]).difference(tokens[:begin]))
+    return min(1.0, new / max(1.0, len(tokens) / period - 1))
 
 
-def _candidate_periods(tokens: list[str], masked: list[str]) -> list[int]:
-    """The most frequent distances between a token and its next occurrence, their sums and multiples, ascending.
-
-    Distances of the tokens as they are find rows of numbers that recur, those of the masked ones counters.
-    """
-    candidates: set[int] = set()
-    for sequence in (tokens, masked):
-        last: dict[str, int] = {}
-        gaps: Counter[int] = Counter()
-        for position, token in enumerate(sequence):
-            if token in last:
-                gaps[position - last[token]] += 1
-            last[token] = position
-        # A true period recurs at most places; where even the commonest gaps are rare there is none.
-        frequent = [gap for gap, count in gaps.most_common(5) if count >= len(masked) / 12]
-        candidates.update(gap * times for gap in frequent for times in (1, 2, 3))
-        candidates.update(left + right for left in frequent for right in frequent)
-    return sorted(gap for gap in candidates if gap <= len(masked) / MIN_PERIODS_EXACT)
-
-
-def _step(tokens: list[str], masked: list[str]) -> int:
-    """The most regular step of the numbers that stand between the same neighbours, 0 where none counts.
-
-    Neighbours and not positions identify a place, so an extra line does not break a chain.
-    """
-    places: dict[tuple[str, ...], list[str]] = {}
-    for position, token in enumerate(tokens):
-        if masked[position] == _NUMBER or (len(token) == 1 and token.isascii() and token.isalpha()):
-            neighbours = (*masked[max(0, position - 2) : position], "", *masked[position + 1 : position + 2])
-            places.setdefault(neighbours, []).append(token)
-    best_step, best_share = 0, MIN_CHAIN_SHARE
-    for chain in places.values():
-        values = _values(chain)
-        if len(values) < MIN_CHAIN:
-            continue
-        step, count = Counter(map(sub, values[1:], values)).most_common(1)[0]
-        share = count / (len(values) - 1)
-        if step and count >= MIN_CHAIN - 1 and share >= best_share:
-            best_step, best_share = step, share
-    return best_step
-
-
-def _values(chain: list[str]) -> list[int]:
-    """The numbers of one place: all hexadecimal if one of them is, single letters by their code."""
-    if all(token.isdecimal() for token in chain):
-        return [int(token) for token in chain]
-    if all(len(token) == 1 for token in chain):
-        return [ord(token) for token in chain]
-    return [int(token, 16) for token in chain if _HEX.fullmatch(token)]
+def _pattern_of_letters(text: str) -> Pattern:
+    """The pattern of a text of few tokens (`uuuuu`): the distance after which a stretch of it occurs again."""
+    text = " ".join(text.split())
+    width = min(_PROBE, len(text) // 4)
+    best = Pattern()
+    if width < 4:
+        return best
+    for begin in (len(text) // 8, len(text) // 2):
+        period = text.find(text[begin : begin + width], begin + 1) - begin
+        if 0 < period * MIN_PERIODS <= len(text):
+            coverage = list(map(eq, text, text[period:])).count(True) / (len(text) - period)
+            if coverage > best.coverage:
+                best = Pattern(period, coverage, repeating_score=coverage)
+    return best
 
 
 def find(rows: Rows) -> Evidence:
     """Evidence of repetition in each row."""
-    patterns = [find_pattern(text) for text in rows.texts]
+    patterns = find_patterns(rows.texts)
     kinds = [pattern.kind for pattern in patterns]
     why = [
         f"{kind} pattern: period of {pattern.period} tokens covers {pattern.coverage:.0%}"
         + (f", step {pattern.step}" if pattern.step else "")
+        if kind
+        else ""
         for kind, pattern in zip(kinds, patterns, strict=True)
     ]
     return Evidence(
@@ -168,6 +215,8 @@ def find(rows: Rows) -> Evidence:
             "repetition_period": [pattern.period for pattern in patterns],
             "repetition_coverage": [pattern.coverage for pattern in patterns],
             "repetition_step": [pattern.step for pattern in patterns],
+            "incrementing_score": [pattern.incrementing_score for pattern in patterns],
+            "repeating_score": [pattern.repeating_score for pattern in patterns],
         },
         why=why,
     )
@@ -187,14 +236,14 @@ REPETITION = Category(
         Column(
             "repetition_period",
             "int32",
-            "After how many words, numbers and marks the best pattern recurs, numbers masked.",
+            "After how many words, numbers and signs the best pattern recurs (characters where there are few words).",
             unit="lexer tokens",
-            range="[0, 133], 0 = none",
+            range="[0, 1861], 0 = none, or too little recurs to look",
         ),
         Column(
             "repetition_coverage",
             "float32",
-            "Share of the places that equal the one a period before, numbers masked.",
+            "Share of what comes after the first period that equals, or continues to count, what came before.",
             unit="share",
             range="[0, 1]",
         ),
@@ -203,6 +252,19 @@ REPETITION = Category(
             "int64",
             "What the counter grows by from one period to the next.",
             range="0 = nothing counts",
+        ),
+        Column(
+            "incrementing_score",
+            "float32",
+            "How surely the text counts: the share that copying and counting foretell, less what is new.",
+            range=f"[0, 1], incrementing from {INCREMENTING_THRESHOLD}",
+        ),
+        Column(
+            "repeating_score",
+            "float32",
+            "How surely the text says the same again: the share that equals what stands a period before, less what is"
+            " new.",
+            range=f"[0, 1], repeating from {REPEATING_THRESHOLD}",
         ),
     ),
     find=find,

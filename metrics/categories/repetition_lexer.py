@@ -1,0 +1,109 @@
+"""Texts cut into words, numbers and signs, and what each of them may count as.
+
+A counter is written in many ways: `9`, `0x1f`, `xiv`, `b)`, `third`, `Tuesday`. Each such token has readings, the
+numbers that it may stand for; which reading is meant shows only beside its neighbours, in `counters.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import chain, islice
+from typing import NamedTuple
+
+MAX_CHARACTERS = 4096  # a window of 64 model tokens has fewer; the bounds keep a row of 1 MB as cheap as a page
+MAX_TOKENS = 400
+
+NUMBER = "#0"  # stand for any number, and for any single letter; the lexer makes no such tokens
+LETTER = "@0"
+
+# Cut first into runs that recur from text to text, whose tokens are then looked up.
+_RUN = re.compile(r"\w{1,60}|[^\w\s]{1,60}|\n\s*")
+# A ruler (one sign many times), a hexadecimal number (0x..., or digits with letters but not `b12`, which is a name that
+# counts), a decimal number, a word, any other sign.
+_TOKEN = re.compile(
+    r"(([^\w\s])\2{3,200}|0[xX][0-9a-fA-F]{1,15}\b"
+    r"|\b(?=[a-fA-F]{0,7}\d)(?![a-fA-F]\d{1,3}\b)[0-9a-fA-F]{2,12}\b"
+    r"|\d{1,18}|[^\W\d_]{1,40}|[^\w\s]|_)"
+)
+_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,15}")
+_SERIES = (
+    (0, "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"),
+    (17, "seventeen eighteen nineteen twenty"),
+    (1, "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"),
+    (1, "january february march april may june july august september october november december"),
+    (1, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    (1, "monday tuesday wednesday thursday friday saturday sunday"),
+    (1, "mon tue wed thu fri sat sun"),
+)
+NUMBER_WORDS: dict[str, int] = {
+    word: value for first, words in _SERIES for value, word in enumerate(words.split(), first)
+}
+
+ROMAN_NUMERALS: dict[str, int] = {  # to 49: `li` is rather a tag, and `c` a letter
+    tens + ones: 10 * ten + one
+    for ten, tens in enumerate(("", "x", "xx", "xxx", "xl"))
+    for one, ones in enumerate(("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix"))
+    if ten or one
+}
+
+# The number that a token stands for when read as decimal, hexadecimal, letter, roman, word, power of two.
+Readings = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
+NO_READINGS: Readings = (None, None, None, None, None, None)
+
+
+class Tokens(NamedTuple):
+    """The L tokens of a text.
+
+    Attributes:
+        words: The tokens as they are.
+        masks: The same with `NUMBER` for whatever may be a number, `LETTER` for a single letter.
+        readings: What each may count as; None for a token that is no number.
+    """
+
+    words: tuple[str, ...]
+    masks: tuple[str, ...]
+    readings: tuple[Readings | None, ...]
+
+
+def lex(text: str) -> Tokens:
+    """The tokens of the beginning of a text, without the first and the last, since a window may cut these."""
+    runs = map(_tokens_of, _RUN.findall(text[:MAX_CHARACTERS]))
+    tokens = list(islice(chain.from_iterable(runs), 1, MAX_TOKENS + 2))[:-1]
+    if not tokens:
+        return Tokens((), (), ())
+    return Tokens(*zip(*tokens, strict=True))
+
+
+@lru_cache(maxsize=1 << 16)
+def _tokens_of(run: str) -> tuple[tuple[str, str, Readings | None], ...]:
+    """The tokens of a run of letters and digits, of signs, or of line breaks: each with its mask and its readings."""
+    if run[0] == "\n":
+        return (("\n", "\n", None),)
+    return tuple((token, *_read(token)) for token, _ in _TOKEN.findall(run))
+
+
+def _read(token: str) -> tuple[str, Readings | None]:
+    """The mask of a token and its readings, if it may be a number."""
+    if token.isdecimal():
+        value = int(token)
+        return NUMBER, (value, int(token, 16) if len(token) <= 15 else None, None, None, None, _exponent(value))
+    if not token.isascii():
+        return token, None
+    if token.isalpha():
+        hexadecimal = int(token, 16) if len(token) == 1 and token in "abcdefABCDEF" else None
+        roman = ROMAN_NUMERALS.get(token.lower())
+        if len(token) == 1:
+            return LETTER, (None, hexadecimal, ord(token), roman, None, None)
+        word = NUMBER_WORDS.get(token.lower())
+        if word is not None or roman is not None:
+            return NUMBER, (None, None, None, roman, word, None)
+    elif _HEX.fullmatch(token):
+        value = int(token, 16)
+        return NUMBER, (None, value, None, None, None, _exponent(value))
+    return token, None
+
+
+def _exponent(value: int) -> int | None:
+    """e of 2 ** e, so that 1, 2, 4, 8 count by one; None for any other number."""
+    return value.bit_length() - 1 if value and value & (value - 1) == 0 else None
