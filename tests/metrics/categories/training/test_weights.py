@@ -1,0 +1,50 @@
+"""The shipped weights are what the scripts make of the packages that the weights name."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import pytest
+
+from metrics.categories import train_code, train_licence
+from metrics.categories.training.files import provenance, text_files, versions
+
+SHIPPED = {"code_weights.txt": train_code, "licence_words.txt": train_licence}
+
+
+def shipped(name: str) -> str:
+    return resources.files("metrics.categories").joinpath(name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_training_again_gives_the_same_file(name: str) -> None:
+    listed = next(line for line in shipped(name).splitlines() if line.startswith("# packages: "))
+    made_with = dict(package.rsplit(" ", 1) for package in listed.removeprefix("# packages: ").split(", "))
+    other = [f"{package} {versions()[package]}, not {made_with[package]}" for package in made_with
+             if versions()[package] != made_with[package]]  # fmt: skip
+    if other:
+        pytest.skip(f"the weights were made from other versions than those installed: {'; '.join(other)}")
+    again = SHIPPED[name].build()
+    different = [
+        pair for pair in zip(again.splitlines(), shipped(name).splitlines(), strict=False) if pair[0] != pair[1]
+    ]
+    assert not different[:3]
+    assert again == shipped(name)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_they_are_small_and_hold_numbers(name: str) -> None:
+    text = shipped(name)
+    assert len(text.encode()) <= 64 * 1024
+    weights = [float(line.split(" ", 1)[0]) for line in text.splitlines() if not line.startswith("#")]
+    assert len(weights) > 500
+    assert max(weights) < 20
+
+
+def test_provenance_names_every_file() -> None:
+    files = text_files()
+    packages, read = provenance(files)
+    assert packages.startswith("accelerate ")
+    assert read.startswith(f"{len(files)} files, sha256 ")
+    assert provenance(files[1:])[1].partition("sha256")[2] != read.partition("sha256")[2]
+    assert all(file.hash for file in files)
