@@ -5,7 +5,8 @@ A category is one file that defines a `Category`, and one line in `CATEGORIES`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,13 +14,18 @@ from metrics.categories.boilerplate import BOILERPLATE
 from metrics.categories.code import CODE
 from metrics.categories.credentials import CREDENTIALS
 from metrics.categories.evidence import Category, Evidence, Rows
+from metrics.categories.ner import Ner
 from metrics.categories.personal_data import PERSONAL_DATA
 from metrics.categories.repetition import REPETITION
 from metrics.categories.text import TEXT
 from metrics.metric import Column
 
 # In order of precedence: a row gets the first category whose evidence holds.
-CATEGORIES: tuple[Category, ...] = (CREDENTIALS, PERSONAL_DATA, CODE, REPETITION, BOILERPLATE, TEXT)
+CATEGORIES: tuple[Category, ...] = (CREDENTIALS, PERSONAL_DATA, REPETITION, CODE, BOILERPLATE, TEXT)
+
+# What Spark looks for in the JVM, so that most rows never reach the costly detectors.
+PREFILTERS: dict[str, str] = {category.name: category.prefilter for category in CATEGORIES if category.prefilter}
+_COMPILED = {name: re.compile(pattern) for name, pattern in PREFILTERS.items()}
 
 EVIDENCE_COLUMNS: tuple[Column, ...] = (
     Column("category", "string", "The first category, in precedence order, whose evidence holds."),
@@ -30,7 +36,11 @@ EVIDENCE_COLUMNS: tuple[Column, ...] = (
 
 
 def label(
-    texts: Sequence[str], duplicates: np.ndarray | None = None, include_attribution: bool = False
+    texts: Sequence[str],
+    duplicates: np.ndarray | None = None,
+    include_attribution: bool = False,
+    may_hold: Mapping[str, Sequence[bool]] | None = None,
+    names: Ner | None = None,
 ) -> dict[str, list | np.ndarray]:
     """Labels N texts.
 
@@ -38,10 +48,12 @@ def label(
         texts: N strings; windows of longer texts, cut anywhere.
         duplicates: int64 [N], how often each occurs in the training corpus, -1 where unknown; or None.
         include_attribution: Take personal data in licence, copyright and authorship headers for harmful, too.
+        may_hold: N booleans for each name in `PREFILTERS`, where somebody evaluated these before.
+        names: A model that finds people's names, from `metrics.categories.ner.load_ner`.
 
     Returns:
         The columns of `EVIDENCE_COLUMNS` by name, in that order, N values each. `pii` and `credentials` hold a list of
-        `{type, start, end, score}` for each row, offsets in characters of its text.
+        `{type, start, end, score, why}` for each row, offsets in characters of its text.
 
     Raises:
         ValueError: `duplicates` has another length than `texts`.
@@ -49,7 +61,9 @@ def label(
     counts = [-1] * len(texts) if duplicates is None else [int(count) for count in duplicates]
     if len(counts) != len(texts):
         raise ValueError(f"{len(texts)} texts but {len(counts)} duplicate counts; give one count for each text.")
-    rows = Rows(texts, counts, include_attribution)
+    if may_hold is None:
+        may_hold = {name: [bool(pattern.search(text)) for text in texts] for name, pattern in _COMPILED.items()}
+    rows = Rows(texts, counts, include_attribution, may_hold, names)
     found: list[tuple[Category, Evidence]] = [(category, category.find(rows)) for category in CATEGORIES]
     chosen = [next((c, e.why[row]) for c, e in found if e.holds[row]) for row in range(len(texts))]
     columns: dict[str, list | np.ndarray] = {

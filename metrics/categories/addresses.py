@@ -1,45 +1,65 @@
 """Postal addresses: a house number and a street, a box, or a city with its postcode."""
 
-# ruff: noqa: SIM905 (word lists read better as text)
-
 from __future__ import annotations
 
 import re
 
 from metrics.categories.evidence import Span
+from metrics.categories.matches import first_matches
 
 _STREET_WORD = (
-    r"(?:Street|Str|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Way|Terrace|Ter|Parkway|"
-    r"Pkwy|Circle|Cir|Highway|Hwy|Trail|Crescent|Close|Grove|Gardens|Row|Mews|Alley|Plaza|Loop|Ridge|Heights|Estates?|Manor|"
-    r"Crossing|Point|Path|Pike|Turnpike|Freeway|Expressway|Route|Walk|Quay|Meadows?|Villages?|Station|Springs?|Shores?|Harbou?rs?|"
-    r"Junctions?|Islands?|Hills?|Hollow|Fields?|Gateway|Forest|Forks?|Falls|Canyon|Bypass|Causeway|Center|Centre|Cape|Camp|Brook|"
-    r"Bridge|Branch|Bluffs?|Bend|Beach|Bayou|Arcade|Club|Cliffs?|Common|Corners?|Course|Cove|Creek|Dale|Dam|Divide|Expressway|"
-    r"Extensions?|Ferry|Flats?|Fords?|Forges?|Fort|Garden|Glens?|Greens?|Groves?|Haven|Inlet|Isle|Keys?|Knolls?|Lakes?|Landing|"
-    r"Light|Locks?|Lodge|Mall|Mills?|Mission|Motorway|Mountains?|Neck|Orchard|Oval|Overpass|Parks?|Parkways|Pass|Passage|Pines?|"
-    r"Plains?|Ports?|Prairie|Radial|Ramp|Ranch|Rapids?|Rest|River|Roads|Rue|Run|Shoals?|Skyway|Spurs?|Squares|Stravenue|Stream|"
-    r"Streets|Summit|Throughway|Trace|Track|Trafficway|Tunnel|Underpass|Unions?|Valleys?|Via|Viaduct|Views?|Ville|Vista|Walks|"
-    r"Wall|Ways|Wells?)"
+    r"(?:Street|Str|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Place|Pl|Square|Sq|Way|Terrace|Ter|"
+    r"Parkway|Pkwy|Circle|Cir|Highway|Hwy|Trail|Crescent|Close|Mews|Alley|Turnpike)"
 )
-_PLACE = r"(?:[A-Z][\w.'’-]{1,24} ){0,2}[A-Z][\w.'’-]{1,24},?\s{1,3}(?P<state>[A-Z]{2})\s{1,2}\d{5}(?:-\d{4})?"
+# Words that end names of streets, but more often something else ("12 Angry Views"): they need city and postcode.
+_RARE_STREET_WORD = (
+    r"(?:Arcade|Beach|Bend|Bluffs?|Branch|Bridge|Brooks?|Bypass|Canyon|Causeway|Cent(?:er|re)|Cliffs?|Club|Common|Corners?|"
+    r"Course|Coves?|Creek|Crossing|Dale|Estates?|Expressway|Extensions?|Falls|Ferry|Fields?|Flats?|Fords?|Forest|Forges?|"
+    r"Forks?|Freeway|Gardens?|Gateway|Glens?|Greens?|Groves?|Harbou?rs?|Haven|Heights|Hills?|Hollow|Inlet|Islands?|Isle|"
+    r"Junctions?|Keys?|Knolls?|Lakes?|Landing|Lights?|Loaf|Locks?|Lodge|Loop|Mall|Manors?|Meadows?|Mills?|Mission|"
+    r"Motorway|Mountains?|Neck|Orchard|Oval|Overpass|Parks?|Pass|Passage|Path|Pike|Pines?|Plains?|Plaza|Points?|Ports?|"
+    r"Prairie|Quay|Ramp|Ranch|Rapids?|Rest|Ridges?|River|Route|Row|Rue|Run|Shoals?|Shores?|Skyway|Springs?|Spurs?|Station|"
+    r"Stream|Summit|Throughway|Trace|Track|Tunnel|Underpass|Unions?|Valleys?|Via|Viaduct|Views?|Villages?|Ville|Vista|"
+    r"Walks?|Wall|Wells?)"
+)
+_CITY_NAME = r"(?:[A-Z][\w.'’-]{1,24} ){0,2}[A-Z][\w.'’-]{1,24}"
+_PLACE = rf"{_CITY_NAME},?\s{{1,3}}(?P<state>[A-Z]{{2}})\s{{1,2}}(?P<zip>[0-9]{{5}})(?:-[0-9]{{4}})?(?![0-9])"
+_UNIT = r"(?:,?\s(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.?\s#?[A-Za-z0-9]{1,6})?"
+# Each word of the street's name has three letters, but for a direction: "137 S. Ct." is a volume of reports.
 _STREET = re.compile(
-    rf"(?<![\w.,/-])\d{{1,6}}[A-Za-z]?\s(?:[NSEW]\.?\s)?(?:[A-Z][\w'’.-]{{1,24}}\s){{1,3}}{_STREET_WORD}\b\.?"
-    r"(?:,?\s(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.?\s#?\w{1,6})?"
-    rf"(?P<place>(?:,\s?|\s{{1,3}}){_PLACE})?"
+    r"(?<![\w.,/-])[0-9]{1,6}[A-Za-z]?[ \t](?:[NSEW]{1,2}\.?[ \t])?(?:[A-Z0-9][\w'’-]{2,24}[ \t]){1,3}"
+    rf"(?:{_STREET_WORD}\b|(?P<rare>{_RARE_STREET_WORD}\b))\.?{_UNIT}(?P<place>(?:,\s?|\s{{1,3}}){_PLACE})?"
 )
+_STATE_AND_POSTCODE = re.compile(r"[A-Z]{2}\s{1,2}[0-9]{5}")
 _CITY = re.compile(rf"(?<![\w]){_PLACE}\b")
-_BOX = re.compile(r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Casilla)\s\d{1,6}\b|\bUnit \d{3,5} Box \d{3,5}\b", re.IGNORECASE)
+_BOX = re.compile(
+    r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Casilla)\s[0-9]{1,6}\b|\bUnit [0-9]{3,5} Box [0-9]{3,5}\b", re.I | re.A
+)
 _GERMAN = re.compile(
-    r"\b[A-ZÄÖÜ][a-zäöüß-]{1,24}(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer) \d{1,4}[a-z]?\b"
+    r"\b[A-ZÄÖÜ][a-zäöüß-]{2,24}(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer) [0-9]{1,4}[a-z]?\b"
 )
 _LABELLED = re.compile(
     r"\b(?:(?:home|mailing|postal|street|billing|shipping|delivery|residential)[ _-]?)?"
-    r"address\s{0,2}:\s{0,3}(?P<value>\d{1,6}\s[^\n]{4,80})",
-    re.IGNORECASE,
+    r"address:\s{0,2}(?P<value>[0-9]{1,6}[ \t][^\n]{4,80})",
+    re.IGNORECASE | re.ASCII,
 )
-_US_STATES = frozenset(
-    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR "
-    "PA PR RI SC SD TN TX UT VT VA WA WV WI WY AS GU MH MP VI PW FM AA AE AP".split()
-)
+# The first digit of the postcodes of each state.
+_POSTCODES = {
+    state: digit
+    for digit, states in {
+        "0": "CT MA ME NH NJ PR RI VT VI AE",
+        "1": "DE NY PA",
+        "2": "DC MD NC SC VA WV",
+        "3": "AL FL GA MS TN AA",
+        "4": "IN KY MI OH",
+        "5": "IA MN MT ND SD WI",
+        "6": "IL KS MO NE",
+        "7": "AR LA OK TX",
+        "8": "AZ CO ID NM NV UT WY",
+        "9": "AK CA HI OR WA AS GU MP PW FM MH AP",
+    }.items()
+    for state in states.split()
+}
 # Addresses that stand in licences and belong to nobody's home.
 _INSTITUTION = re.compile(
     r"Franklin St|Temple Place|Mass(?:achusetts)? Ave|Second Street, Suite 300|Main Street, Suite 500", re.IGNORECASE
@@ -52,18 +72,20 @@ def find_addresses(text: str) -> list[Span]:
     Of addresses in foreign forms only German streets are known; box numbers are.
     """
     spans = []
-    for match in _STREET.finditer(text):
-        if _INSTITUTION.search(match.group()):
+    for match in first_matches(_STREET, text):
+        if _INSTITUTION.search(match.group()) or (match["rare"] and not match["place"]):
             continue
         score = 0.9 if match["place"] else 0.6
         why = "street with city and postcode" if match["place"] else "house number and street"
         spans.append(Span("ADDRESS", match.start(), match.end(), score, why))
-    for match in _CITY.finditer(text):
+    for match in first_matches(_CITY, text) if _STATE_AND_POSTCODE.search(text) else ():
         institution = _INSTITUTION.search(text, max(0, match.start() - 60), match.end())
-        if match["state"] in _US_STATES and not institution:
-            spans.append(Span("ADDRESS", match.start(), match.end(), 0.6, "city, state and postcode"))
-    for match in _LABELLED.finditer(text):
+        if match["state"] in _POSTCODES and not institution:
+            fits = _POSTCODES[match["state"]] == match["zip"][0]
+            why = "city, state and a postcode of it" if fits else "city, state and a postcode of another state"
+            spans.append(Span("ADDRESS", match.start(), match.end(), 0.6 if fits else 0.4, why))
+    for match in first_matches(_LABELLED, text):
         spans.append(Span("ADDRESS", *match.span("value"), 0.9, "value of an address field"))
     for pattern, why in ((_BOX, "box number"), (_GERMAN, "street and house number")):
-        spans.extend(Span("ADDRESS", match.start(), match.end(), 0.6, why) for match in pattern.finditer(text))
+        spans.extend(Span("ADDRESS", match.start(), match.end(), 0.6, why) for match in first_matches(pattern, text))
     return spans

@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from metrics.categories.evidence import LIKELY, SPANS_TYPE, Category, Evidence, Rows, Span, reasons, without_overlaps
+from metrics.categories.matches import first_matches
+from metrics.categories.prefilters import CREDENTIALS as PREFILTER
 from metrics.metric import Column
 
-# Substrings of the text in lower case of which every pattern below needs one: cheaper than any pattern.
-_HINTS = (
-    "key", "pass", "pwd", "secret", "token", "credential", "bearer", "basic ", "://", "akia", "asia", "abia", "acca",
-    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "hooks.slack", "k_live_", "k_test_", "sk-",
-    "aiza", "ya29.", "npm_", "pypi-", "eyj", "sg.", "hf_", "-\n",
-)  # fmt: skip
 _TOKENS: tuple[tuple[str, str], ...] = (
     ("AWS_ACCESS_KEY", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     ("GITHUB_TOKEN", r"\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_\w{20,255}"),
@@ -31,33 +28,53 @@ _TOKENS: tuple[tuple[str, str], ...] = (
     ("PACKAGE_TOKEN", r"\bnpm_[A-Za-z0-9]{36}\b|\bpypi-[\w-]{40,250}"),
     ("HUGGING_FACE_TOKEN", r"\bhf_[A-Za-z0-9]{30,60}\b"),
     ("SENDGRID_KEY", r"\bSG\.[\w-]{16,64}\.[\w-]{16,64}"),
+    ("GOOGLE_CLIENT_SECRET", r"\bGOCSPX-[\w-]{20,40}"),
+    ("DIGITAL_OCEAN_TOKEN", r"\bdop_v1_[0-9a-f]{64}"),
+    ("SHOPIFY_TOKEN", r"\bshpat_[0-9a-fA-F]{32}"),
+    ("TELEGRAM_TOKEN", r"\b[0-9]{8,10}:AA[\w-]{33}"),
+    ("AGE_KEY", r"\bAGE-SECRET-KEY-1[0-9A-Z]{50,60}"),
     ("JSON_WEB_TOKEN", r"\beyJ[\w-]{8,2000}\.eyJ[\w-]{8,4000}\.[\w-]{8,2000}"),
 )
-_TOKEN_PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in _TOKENS)
+_TOKEN_PATTERNS = tuple((name, re.compile(pattern, re.ASCII)) for name, pattern in _TOKENS)
 
-_BASE64_LINES = r"(?:\s{0,4}[A-Za-z0-9+/=]{8,80}){0,80}"
-_KEY_BLOCK = re.compile(r"(?P<label>[A-Z ]{0,30})KEY(?: BLOCK)?-{4,5}" + _BASE64_LINES)
+# Lines of base64, also with their ends escaped as in JSON.
+_BASE64_LINES = r"(?:(?:\\r)?(?:\\n)?\s{0,4}[A-Za-z0-9+/=]{8,80}){0,80}"
+_KEY_BLOCK = re.compile(r"(?<![A-Za-z0-9_])(?P<label>[A-Z ]{0,30})KEY(?: BLOCK)?-{4,5}" + _BASE64_LINES)
+_STATIC_KEY = re.compile(r"(?<![A-Za-z0-9_])OpenVPN Static key V[0-9]-{0,5}(?:\s{0,4}[0-9a-f]{8,64}){0,40}")
+_PUTTY_KEY = re.compile(r"(?<![A-Za-z0-9_])Private-Lines: ?[0-9]{1,4}(?:\s{0,4}[A-Za-z0-9+/=]{8,80}){0,80}")
+_KEY_END = re.compile(r"-{4,5}END [A-Z ]{0,20}PRIVATE KEY")
+_BASE64_LINE = re.compile(r"[A-Za-z0-9+/=]{4,80}\r?")
+_MOST_LINES = 80
 # A window that begins in the middle of the line that opens a PEM block.
 _CUT_BLOCK = re.compile(
-    r"\A-{0,5}\n[A-Za-z0-9+/]{64}\n[A-Za-z0-9+/=\n]{8,8000}\Z|\A-{1,5}\n[A-Za-z0-9+/]{40,64}\n?[A-Za-z0-9+/\n=]{0,8000}\Z"
+    r"\A(?:EY|Y)?-{0,5}\n[A-Za-z0-9+/]{64}\n[A-Za-z0-9+/=\n]{8,8000}\Z|\A(?:EY|Y)?-{1,5}\n[A-Za-z0-9+/]{40,64}\n?[A-Za-z0-9+/\n=]{0,8000}\Z"
 )
 _URL_PASSWORD = re.compile(
-    r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,64}:(?P<value>[^\s@/'\"<>]{3,100})@[\w.\[-]"
+    r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,64}:(?P<value>[^\s@/'\"<>]{3,100})@[\w.\[-]", re.ASCII
 )
 _NAME = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|secret(?:[_-]?(?:access[_-]?)?key)?|(?:access|auth|api|refresh|bearer|session)?[_-]?"
+    r"(?:pass(?:word|wd|phrase|code)?|pwd|psk|secret(?:[_-]?(?:access[_-]?)?key)?|(?:access|auth|api|refresh|bearer|session)?[_-]?"
     r"token|(?:api|access|auth|account|private|encryption|signing|master)[_-]?key|apikey|client[_-]?secret|credentials?)"
 )
 _ASSIGNMENT = re.compile(
     rf"(?<![A-Za-z]){_NAME}[\"']?\]?[ \t]{{0,8}}(?P<joint>=>|:=|==?|:|\bis\b)[ \t]{{0,8}}(?P<quote>[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{4,200})",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_PREFIXED = re.compile(rf"[A-Za-z0-9]{{1,40}}[_.-]{_NAME}\Z", re.IGNORECASE)
 _SPOKEN = re.compile(
-    r"\b(?:login|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}password[ \t]{1,4}(?P<value>\S{4,100})", re.IGNORECASE
+    r"\b(?:login|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}password[ \t]{1,4}(?P<value>\S{4,100})",
+    re.IGNORECASE | re.ASCII,
 )
-_AUTHORIZATION = re.compile(r"\b(?:Bearer|Basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/_.=~-]{12,2000})")
+# Other places that only a password has: SQL, the command line of curl, an element of XML.
+_PLACES = (
+    re.compile(r"\bidentified by[ \t]{1,4}['\"](?P<value>[^'\"\s]{4,100})['\"]", re.IGNORECASE | re.ASCII),
+    re.compile(r"\bcurl [^\n]{0,200}?(?:-u|--user)[ =]['\"]?[^\s:'\"]{1,64}:(?P<value>[^\s'\"]{4,100})", re.ASCII),
+    re.compile(
+        r"<[A-Za-z:_.-]{0,24}(?:pass(?:word|wd)?|secret|apikey|token)>(?P<value>[^<\s]{6,200})</",
+        re.IGNORECASE | re.ASCII,
+    ),
+)
+_AUTHORIZATION = re.compile(r"\b(?:Bearer|Basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/_.=~-]{12,2000})", re.ASCII)
 _PLACEHOLDER = re.compile(
     r"x{3,}|\*{3,}|\.{3}|^[<\[{$%(].{0,200}|.{0,200}[\])}>]$|your|example|change_?me|placeholder|redacted|dummy|sample|foobar|"
     r"^(?:none|null|true|false|nil|undefined|password|passwd|secret|token|test|string|str|bytes|int|bool|required|optional)\b|"
@@ -102,55 +119,74 @@ def find_credentials(text: str) -> list[Span]:
         Spans without overlaps, in order, of types `PRIVATE_KEY`, `AWS_ACCESS_KEY` and the other known token formats,
         `CONNECTION_STRING`, `PASSWORD`, `AUTHORIZATION`.
     """
-    lower = text.lower()
-    if not any(hint in lower for hint in _HINTS):
-        return []
-    spans = []
-    for name, pattern in _TOKEN_PATTERNS:
-        for match in pattern.finditer(text):
-            if "EXAMPLE" not in match.group() and entropy(match.group()) >= 2.8:
-                spans.append(Span(name, match.start(), match.end(), 0.95, "known token format"))
-    if "KEY" in text:
-        spans.extend(_key_blocks(text))
-    cut = _CUT_BLOCK.match(text)
-    if cut and entropy(text[:400]) >= 4.5:
-        spans.append(Span("PRIVATE_KEY", 0, len(text), 0.5, "lines of a PEM block whose opening line is cut away"))
-    for match in _URL_PASSWORD.finditer(text) if "://" in text else ():
+    spans = [*_tokens(text), *_keys(text)]
+    for match in first_matches(_URL_PASSWORD, text) if "://" in text else ():
         value = match["value"]
         if not _PLACEHOLDER.search(value) and value.lower() not in {"pass", "pwd", "passwd"}:
             why = f"password in a URL, entropy {entropy(value):.1f} bits a character"
             spans.append(Span("CONNECTION_STRING", *match.span("value"), 0.9, why))
-    for match in _ASSIGNMENT.finditer(text):
+    for match in first_matches(_ASSIGNMENT, text):
         if _DIGEST_NAME.search(text, max(0, match.start() - 24), match.start()):
             continue
         if _chosen(match["value"], bool(match["quote"])):
             why = f"value assigned to a secret's name, entropy {entropy(match['value']):.1f} bits a character"
             spans.append(Span("PASSWORD", *match.span("value"), 0.8, why))
-    for match in _SPOKEN.finditer(text):
-        if _chosen(match["value"], quoted=True):
-            spans.append(Span("PASSWORD", *match.span("value"), 0.7, "password after a login name"))
-    for match in _AUTHORIZATION.finditer(text):
+    for pattern in (_SPOKEN, *_PLACES):
+        for match in first_matches(pattern, text):
+            if _chosen(match["value"], quoted=True):
+                spans.append(Span("PASSWORD", *match.span("value"), 0.7, "value where a password stands"))
+    for match in first_matches(_AUTHORIZATION, text):
         if _chosen(match["value"], quoted=False):
             spans.append(Span("AUTHORIZATION", *match.span("value"), 0.85, "value of an authorization header"))
     return without_overlaps(spans)
 
 
-def _key_blocks(text: str) -> list[Span]:
-    spans = []
-    for match in _KEY_BLOCK.finditer(text):
+def _tokens(text: str) -> Iterator[Span]:
+    for name, pattern in _TOKEN_PATTERNS:
+        for match in first_matches(pattern, text):
+            if "EXAMPLE" not in match.group() and entropy(match.group()) >= 2.8:
+                yield Span(name, match.start(), match.end(), 0.95, "known token format")
+
+
+def _keys(text: str) -> Iterator[Span]:
+    """Blocks of private keys: whole, without their end, or without their beginning."""
+    for match in first_matches(_KEY_BLOCK, text) if "KEY" in text else ():
         label = match["label"].lstrip()
-        if "PRIVATE" in label:
-            spans.append(Span("PRIVATE_KEY", match.start(), match.end(), 0.95, "opening line of a private key"))
+        if "PRIVATE" in label.split() and not label.startswith("END "):
+            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.95, "opening line of a private key")
         elif match.start() == 0 and "PRIVATE ".endswith(label) and label.strip():
-            spans.append(Span("PRIVATE_KEY", match.start(), match.end(), 0.7, "cut opening line of a private key"))
+            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.7, "cut opening line of a private key")
         elif match.start() == 0 and not label and re.search(r"[A-Za-z0-9+/]{40}", match.group()):
-            spans.append(Span("PRIVATE_KEY", match.start(), match.end(), 0.5, "cut opening line of a key"))
-    return spans
+            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.5, "cut opening line of a key")
+    for match in first_matches(_KEY_END, text) if "PRIVATE KEY" in text else ():
+        start = _first_line_of_base64(text, match.start())
+        if start < match.start():
+            yield Span("PRIVATE_KEY", start, match.end(), 0.95, "closing line of a private key")
+    for pattern, why in ((_STATIC_KEY, "static key of OpenVPN"), (_PUTTY_KEY, "private lines of a PuTTY key")):
+        for match in first_matches(pattern, text):
+            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.95, why)
+    cut = _CUT_BLOCK.match(text)
+    if cut and entropy(text[:400]) >= 4.5:
+        yield Span("PRIVATE_KEY", 0, len(text), 0.5, "lines of a PEM block whose opening line is cut away")
+
+
+def _first_line_of_base64(text: str, end: int) -> int:
+    """Where the lines of base64 that stand right before `end` begin."""
+    start = end
+    for _ in range(_MOST_LINES):
+        line = text.rfind("\n", 0, max(0, start - 1)) + 1
+        if start - line > 82 or not _BASE64_LINE.fullmatch(text, line, max(line, start - 1)):
+            break
+        start = line
+    return start
 
 
 def find(rows: Rows) -> Evidence:
-    """Evidence of credentials in each row."""
-    found = [find_credentials(text) for text in rows.texts]
+    """Evidence of credentials in each row; a row that does not pass the prefilter has none."""
+    may_hold = rows.may_hold.get("credentials")
+    found: list[list[Span]] = [
+        find_credentials(text) if may_hold is None or may_hold[row] else [] for row, text in enumerate(rows.texts)
+    ]
     types = [sorted({span.type for span in spans if span.score >= LIKELY}) for spans in found]
     holds = [bool(kinds) for kinds in types]
     return Evidence(
@@ -176,4 +212,5 @@ CREDENTIALS = Category(
         ),
     ),
     find=find,
+    prefilter=PREFILTER,
 )

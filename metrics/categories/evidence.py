@@ -6,8 +6,9 @@ whose evidence holds. So a reader who disagrees with the precedence can still de
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from metrics.metric import Column
 
@@ -20,11 +21,16 @@ class Rows:
         texts: The decoded sequences; windows of a longer text, cut anywhere.
         duplicates: How often each occurs in the training corpus, -1 where unknown.
         include_attribution: Take personal data in licence and authorship headers for harmful, too.
+        may_hold: For each category with a `prefilter`, N booleans: whether the row passes it. The others have nothing
+            that the category's `find` could find.
+        names: Finds people's names in texts, for those who have a model for it; None leaves it to patterns.
     """
 
     texts: Sequence[str]
     duplicates: Sequence[int]
     include_attribution: bool = False
+    may_hold: Mapping[str, Sequence[bool]] = field(default_factory=dict)
+    names: Callable[[Sequence[str]], Sequence[Sequence[Span]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,12 @@ class Span:
     why: str
 
     def as_dict(self) -> dict[str, object]:
-        """The columns' form: type, start, end, score."""
-        return {"type": self.type, "start": self.start, "end": self.end, "score": self.score}
+        """The columns' form: type, start, end, score, why."""
+        return {"type": self.type, "start": self.start, "end": self.end, "score": self.score, "why": self.why}
 
 
 LIKELY = 0.5
-SPANS_TYPE = "list<struct<type:string,start:int32,end:int32,score:float32>>"
+SPANS_TYPE = "list<struct<type:string,start:int32,end:int32,score:float32,why:string>>"
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,9 @@ class Category:
         description: One sentence for tables and documentation.
         columns: The evidence columns that `find` fills, in order.
         find: Looks at all rows of a batch.
+        prefilter: A regular expression, read alike by Java and Python (ASCII classes only, no named groups), that is
+            found in every row in which `find` could find something; empty where all rows must be looked at. Spark
+            evaluates it before a row leaves the JVM.
     """
 
     name: str
@@ -85,15 +94,17 @@ class Category:
     description: str
     columns: tuple[Column, ...]
     find: Callable[[Rows], Evidence]
+    prefilter: str = ""
 
 
 def without_overlaps(spans: Sequence[Span]) -> list[Span]:
     """The spans in order of their start; where two overlap the surer one stays, of equally sure ones the longer."""
-    kept: list[Span] = []
+    kept: list[Span] = []  # in the order of their starts, which is that of their ends, too
     for span in sorted(spans, key=lambda span: (-span.score, span.start - span.end, span.start)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+        place = bisect(kept, span.start, key=lambda other: other.start)
+        if (place == 0 or kept[place - 1].end <= span.start) and (place == len(kept) or span.end <= kept[place].start):
+            kept.insert(place, span)
+    return kept
 
 
 def reasons(spans: Sequence[Span]) -> str:

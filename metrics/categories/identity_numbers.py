@@ -1,7 +1,8 @@
-"""Numbers with check digits or rules of issue: payment cards, IBANs, US social security numbers.
+"""Numbers that stand for one person or account: payment cards, IBANs, social security and national identity numbers.
 
-The checks are the ones of Presidio's recognizers (a test compares them). They are written out here because importing
-Presidio loads spaCy, torch and transformers, 5 CPU seconds in every Spark worker, for a few lines of arithmetic.
+Formats and checksums are Presidio's. One random number in ten or eleven has a right check digit, so a number that is
+nothing but digits needs a word beside it that names it; an IBAN, an Italian fiscal code and the dashed form of a
+social security number are shapes that hardly anything else has.
 """
 
 # ruff: noqa: SIM905 (word lists read better as text)
@@ -9,66 +10,123 @@ Presidio loads spaCy, torch and transformers, 5 CPU seconds in every Spark worke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 
 from metrics.categories.evidence import Span
+from metrics.categories.presidio_numbers import Number, found
 
-_CARD = re.compile(
-    r"(?<![\w.,-])(?<!\d )(?:\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,4}|3\d{3}[ -]\d{6}[ -]\d{5}|"
-    r"[3456]\d{12,15})(?![\w-]|[. ]\d)"
-)
-_CARD_WORD = re.compile(r"credit|card|visa|mastercard|amex|american express|maestro|payment", re.IGNORECASE)
-_TEST_CARDS = frozenset(
+_BEFORE, _AFTER = r"(?<![A-Za-z0-9_.,/-])", r"(?![A-Za-z0-9_/-]|[.,][0-9])"
+TEST_CARDS = frozenset(
     """4111111111111111 4242424242424242 5555555555554444 378282246310005 4012888888881881 5105105105105100
     6011111111111117""".split()
 )
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-# Length of an IBAN by country, from the registry of ISO 13616.
-_IBAN_LENGTHS = {
-    entry[:2]: int(entry[2:])
-    for entry in """AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29
-    ES24 FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 LI21 LT20
-    LU20 LV21 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 SA24 SC31 SE24 SI19 SK24
-    SM27 TN24 TR26 UA29 VG24 XK20""".split()
-}
-_SSN = re.compile(r"(?<![\w.-])(\d{3})-(\d{2})-(\d{4})(?![\w-])")
-_SSN_WORD = re.compile(r"social security|\bssn\b|\bss#", re.IGNORECASE)
-_SAMPLE_SSNS = frozenset(("123-45-6789", "987-65-4320", "078-05-1120"))
 
 
-def luhn(digits: str) -> bool:
-    """Whether a string of digits has the check digit of ISO/IEC 7812 (Luhn)."""
-    doubled = (int(digit) * (1 + place % 2) for place, digit in enumerate(reversed(digits)))
-    return sum(value - 9 * (value > 9) for value in doubled) % 10 == 0
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![A-Za-z])(?:{pattern})(?![A-Za-z])", re.IGNORECASE | re.ASCII)
 
 
-def valid_iban(compact: str) -> bool:
-    """Whether an IBAN without spaces has its country's length and right check digits (ISO 7064, mod 97-10)."""
-    if _IBAN_LENGTHS.get(compact[:2]) != len(compact):
-        return False
-    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1
+_CARD_WORDS = _words(
+    r"(?:credit|debit|bank|payment)[ -]?cards?|cards?|cc|visa|master[ -]?card|amex|american express|maestro|jcb|diners"
+)
+_IBAN_WORDS = _words(r"iban|bank|account|transfer")
+# Found by their shape alone.
+_GROUPED_CARD = Number(
+    "CREDIT_CARD",
+    re.compile(
+        rf"(?<![0-9] ){_BEFORE}(?:[0-9]{{4}}[ -][0-9]{{4}}[ -][0-9]{{4}}[ -][0-9]{{1,4}}(?:[ -][0-9]{{3}})?|"
+        rf"3[0-9]{{3}}[ -][0-9]{{6}}[ -][0-9]{{4,5}}){_AFTER}(?! [0-9])"
+    ),
+    _CARD_WORDS,
+    0.6,
+    "check digit of a payment card (Luhn)",
+)
+_PLAIN_CARD = replace(_GROUPED_CARD, shape=re.compile(rf"{_BEFORE}[0-9]{{12,19}}{_AFTER}"), bare=0.0)
+_IBAN = Number(
+    "IBAN",
+    re.compile(
+        r"(?<![A-Za-z0-9_/+-])[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,3})?(?![A-Za-z0-9_/+])"
+    ),
+    _IBAN_WORDS,
+    1.0,
+    "check digits and the country's format",
+)
+# Areas from 900 on are not issued; taxpayer numbers (ITIN) begin there.
+_DASHED_SSN = Number(
+    "US_SSN",
+    re.compile(rf"{_BEFORE}[0-8][0-9]{{2}}-[0-9]{{2}}-[0-9]{{4}}{_AFTER}"),
+    _words(r"social security|soc(?:ial)? sec|ssns?|ss ?#|ss no"),
+    0.5,
+    "form and range that is issued",
+)
+_OTHER_SSN = replace(
+    _DASHED_SSN, shape=re.compile(rf"{_BEFORE}[0-8][0-9]{{2}}[ .]?[0-9]{{2}}[ .]?[0-9]{{4}}{_AFTER}"), bare=0.0
+)
+# (type, shape, words): only looked for where one of the words is in the text.
+_NATIONAL: tuple[Number, ...] = tuple(
+    Number(kind, re.compile(rf"{_BEFORE}(?:{shape}){_AFTER}"), _words(words), 0.0, "form, and check digit if any")
+    for kind, shape, words in (
+        ("US_ITIN", r"9[0-9]{2}[ -]?[0-9]{2}[ -]?[0-9]{4}", r"itin|taxpayer id\w*|individual taxpayer"),
+        ("US_PASSPORT", r"[A-Z]?[0-9]{8,9}", r"passport"),
+        ("US_DRIVER_LICENSE", r"[A-Z]{0,2}[0-9]{5,14}", r"driver'?s?'? licen[cs]e|driving licen[cs]e"),
+        ("US_MBI", r"[1-9][A-Z][A-Z0-9][0-9]-?[A-Z][A-Z0-9][0-9]-?[A-Z]{2}[0-9]{2}", r"medicare|medicaid|mbi"),
+        ("UK_NHS", r"[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}", r"nhs|national health"),
+        ("UK_NINO", r"[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]", r"national insurance|ni number|nino"),
+        ("ES_NIF", r"[0-9]{7,8}-?[A-Z]", r"dni|nif|documento nacional"),
+        ("ES_NIE", r"[XYZ][0-9]{7,8}-?[A-Z]", r"nie|extranjero"),
+        ("PL_PESEL", r"[0-9]{11}", r"pesel"),
+        (
+            "FI_PERSONAL_IDENTITY_CODE",
+            r"[0-9]{6}[-+A-FU-Y][0-9]{3}[0-9A-Y]",
+            r"hetu|henkil.{1,2}tunnus|personal identity code",
+        ),
+        ("SE_PERSONNUMMER", r"(?:[0-9]{2})?[0-9]{6}[-+]?[0-9]{4}", r"personnummer|samordningsnummer"),
+        ("SG_NRIC_FIN", r"[STFGM][0-9]{7}[A-Z]", r"nric|fin"),
+        ("AU_TFN", r"[0-9]{3} [0-9]{3} [0-9]{3}|[0-9]{9}", r"tfn|tax file"),
+        ("AU_MEDICARE", r"[2-6][0-9]{3} [0-9]{5} [0-9]|[2-6][0-9]{9}", r"medicare"),
+        ("IN_AADHAAR", r"[0-9]{4}[ :-]?[0-9]{4}[ :-]?[0-9]{4}", r"aadhaar|aadhar|uidai"),
+        ("IN_PAN", r"[A-Z]{5}[0-9]{4}[A-Z]", r"pan|permanent account"),
+        ("KR_RRN", r"[0-9]{6}-?[1-4][0-9]{6}", r"rrn|resident registration"),
+        ("CA_SIN", r"[1-79][0-9]{2}[ -]?[0-9]{3}[ -]?[0-9]{3}", r"social insurance|assurance sociale"),
+        ("DE_TAX_ID", r"[1-9][0-9]{10}", r"steuer-?id\w*|steueridentifikationsnummer|identifikationsnummer|idnr"),
+        (
+            "IT_FISCAL_CODE",
+            r"[A-Za-z]{6}[0-9L-V]{2}[A-Za-z][0-9L-V]{2}[A-Za-z][0-9L-V]{3}[A-Za-z]",
+            r"codice fiscale|fiscal code",
+        ),
+    )
+)  # fmt: skip
+_TWO_DIGITS = re.compile(r"[0-9]{2}")
+_FOUR_DIGITS = re.compile(r"[0-9]{4}")
+_NAMES_IBAN = re.compile(r"iban", re.IGNORECASE | re.ASCII)
+_ANY_WORD = re.compile("|".join(number.words.pattern for number in _NATIONAL), re.IGNORECASE | re.ASCII)
 
 
-def issued_ssn(area: str, group: str, serial: str) -> bool:
-    """Whether the three groups of a US social security number are of ranges that are issued, and no known sample."""
-    never = area in {"000", "666"} or group == "00" or serial == "0000"
-    same = len(set(area + group + serial)) == 1
-    return not never and not same and f"{area}-{group}-{serial}" not in _SAMPLE_SSNS
+_UPPER = {ord(small): ord(small) - 32 for small in "abcdefghijklmnopqrstuvwxyz"}  # keeps the length, unlike `upper`
 
 
-def find_identity_numbers(text: str) -> Iterator[Span]:
-    """Payment cards (`CREDIT_CARD`), bank accounts (`IBAN`) and social security numbers (`US_SSN`)."""
-    for match in _CARD.finditer(text):
-        digits = re.sub(r"[ -]", "", match.group())
-        if digits in _TEST_CARDS or len(set(digits)) < 4 or digits[0] not in "3456" or not luhn(digits):
-            continue
-        # One random number in ten has a right check digit, so a bare one needs a word beside it.
-        certain = len(digits) < len(match.group()) or _CARD_WORD.search(text)
-        yield Span("CREDIT_CARD", match.start(), match.end(), 0.9 if certain else 0.4, "Luhn check digit is right")
-    for match in _IBAN.finditer(text):
-        if valid_iban(match.group().replace(" ", "")):
-            yield Span("IBAN", match.start(), match.end(), 0.95, "check digits and country's length are right")
-    for match in _SSN.finditer(text):
-        if issued_ssn(*match.groups()):
-            score = 0.9 if _SSN_WORD.search(text) else 0.55
-            yield Span("US_SSN", match.start(), match.end(), score, "of a form and range that is issued")
+def find_identity_numbers(text: str) -> list[Span]:
+    """The numbers of persons and accounts in a text.
+
+    Returns:
+        Spans of types `CREDIT_CARD`, `IBAN`, `US_SSN` and the types of national identity numbers as Presidio names them
+        (`UK_NHS`, `ES_NIF`, ...), in no particular order; they may overlap.
+    """
+    spans = []
+    if _FOUR_DIGITS.search(text):
+        spans += [span for card in (_GROUPED_CARD, _PLAIN_CARD) for span in found(card, text) if _somebodys(text, span)]
+        spans += [*found(_DASHED_SSN, text), *found(_OTHER_SSN, text)]
+    if _NAMES_IBAN.search(text):  # then one in small letters counts, too
+        spans += found(_IBAN, text.translate(_UPPER))
+    else:
+        spans += found(_IBAN, text)
+    if _TWO_DIGITS.search(text) and _ANY_WORD.search(text):
+        for number in _NATIONAL:
+            spans += found(number, text)
+    return spans
+
+
+def _somebodys(text: str, card: Span) -> bool:
+    """Whether a card is none of the published test cards, and no run of few different digits."""
+    digits = re.sub(r"[ -]", "", text[card.start : card.end])
+    return digits not in TEST_CARDS and len(set(digits)) >= 4

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from metrics.categories.evidence import Span
+from metrics.categories.matches import first_matches
 from metrics.gazetteer import first_names, last_names, ordinary_words
 
 _WORD = r"[^\W\d_a-z][\w'’-]{1,24}"
@@ -29,24 +30,39 @@ _CLOSING = (
 )
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)"
 _TRAILER = r"(?:Signed-off|Reviewed|Acked|Tested|Reported|Suggested|Co-authored)-by"
+_START = r"(?:^|\n)[> \t]{0,6}"
+# A mailbox in brackets; the end of the text may cut it off.
+_MAILBOX = (
+    r"[<(\[][^<>()\[\]\s@]{0,63}[A-Za-z0-9_.+'-]@"
+    r"(?=[A-Za-z0-9][A-Za-z0-9_-]{0,62}\.[A-Za-z0-9]|[a-z0-9-]{0,63}\.?[a-z]{0,3}\Z)"
+)
+_THANKS = r"(?:Many thanks|Thanks|Thank you)[^\n,]{0,60}"
+_END = r"[ \t]{0,3}(?=\r?\n|\Z)"
 # (what the pattern is called, what must be in the text for it to be tried, the pattern, its score)
 _CONTEXTS: tuple[tuple[str, str, re.Pattern[str], float], ...] = tuple(
     (why, literal, re.compile(pattern), score)
     for why, literal, pattern, score in (
-        ("name before a mail address", "@", rf"(?P<name>{_ANY})[ \t]{{0,2}}[<(\[][^<>()\[\]\s@]{{1,64}}@", 0.85),
+        ("name before a mail address", "@", rf"(?P<name>{_ANY})[\"']?\s{{0,2}}{_MAILBOX}", 0.85),
         ("name in a header or field", ":", rf"\b{_LABEL}\s?:[ \t]{{0,8}}\"?(?P<name>{_FULL})", 0.75),
         ("salutation", "Dear ", rf"\bDear (?:{_TITLE}\.? )?(?P<name>{_ANY})[,:;\n]", 0.75),
-        ("closing line", ",", rf"\b{_CLOSING},\s{{1,8}}(?P<name>{_ANY})(?=\s|$)", 0.7),
+        ("salutation with a title", ",", rf"{_START}(?:To|Hi|Hello) {_TITLE}\.? (?P<name>{_ANY})[,:]{_END}", 0.75),
+        ("greeting", "H", rf"{_START}(?:Hi|Hello|Hey),? (?P<name>{_ANY})[,!:]?{_END}", 0.7),
+        ("closing line", ",", rf"\b{_CLOSING},\s{{1,8}}[> ]{{0,4}}(?P<name>{_ANY})(?=\s|$)", 0.7),
+        ("thanks at the end", "hank", rf"{_START}{_THANKS}\s{{1,6}}(?P<name>{_ANY}){_END}", 0.7),
         ("commit trailer", "-by:", rf"\b{_TRAILER}:[ \t]{{0,4}}(?P<name>{_ANY})", 0.8),
         ("mail directory name", "/", rf"(?P<name>{_FULL})/[A-Z]{{2,5}}/[A-Z][A-Za-z]{{1,8}}\b", 0.85),
+        ("mail directory name", "@", rf"(?P<name>{_FULL})/[A-Za-z]{{2,12}}/[A-Z][A-Za-z]{{1,8}}@[A-Z]", 0.85),
         ("forwarded mail", "orwarded by", rf"\b[Ff]orwarded by[ \t]{{1,4}}(?P<name>{_FULL})", 0.8),
+        ("person to turn to", "ontact", rf"\b[Cc]ontact[ \t][\"“]?(?P<name>{_FULL})", 0.6),
         ("title", ". ", rf"\b{_TITLE}\. (?P<name>{_ANY})", 0.4),
     )
 )
-_NEEDS_GIVEN_NAME = frozenset(["name in a header or field"])  # fields name programs and places, too
+# Fields name programs and places, too, and what follows a greeting or the word "contact" may be anybody.
+_NEEDS_GIVEN_NAME = frozenset(["name in a header or field", "greeting", "thanks at the end", "person to turn to"])
+# The double space, sign or tab after it is a column's end; an index or a list of references has none there.
 _LAST_FIRST = re.compile(
     rf"(?m)^[ \t]{{0,8}}(?P<name>(?P<last>{_WORD}),[ \t](?P<first>{_WORD})(?:[ \t][A-Z]\.?)?)"
-    r"(?=[ \t]{2}|[;<(|\t]|[ \t]?$)"
+    r"(?=[ \t]{2}|[;<(|\t])"
 )
 _PAIR = re.compile(rf"\b(?P<first>{_WORD})[ \t](?:[A-Z]\.?[ \t])?(?P<last>{_WORD})")
 _NOBODY = frozenset(
@@ -61,12 +77,12 @@ _ORGANISATION = re.compile(
 
 
 def find_names(text: str) -> list[Span]:
-    """The people's names in a text, type `PERSON`."""
+    """The people's names in a text, type `PERSON`: those in a context first, then those in prose, which score 0.45."""
     spans = []
     for why, literal, pattern, score in _CONTEXTS:
         if literal not in text:
             continue
-        for match in pattern.finditer(text):
+        for match in first_matches(pattern, text):
             name = match["name"]
             if _ORGANISATION.search(name) or name.split()[0].lower() in _NOBODY:
                 continue
@@ -75,10 +91,10 @@ def find_names(text: str) -> list[Span]:
                 spans.append(Span("PERSON", *match.span("name"), score if sure else 0.45, why))
     first, last = first_names(), last_names()
     if "," in text:
-        for match in _LAST_FIRST.finditer(text):
+        for match in first_matches(_LAST_FIRST, text):
             if match["first"].lower() in first and not _ordinary(match["last"]):
                 spans.append(Span("PERSON", *match.span("name"), 0.6, "last name, first name at the start of a line"))
-    for match in _PAIR.finditer(text):
+    for match in first_matches(_PAIR, text):
         given, family = match["first"].lower(), match["last"].lower()
         if given in first and not _ordinary(given) and (family in last or not _ordinary(family)):
             spans.append(Span("PERSON", match.start(), match.end(), 0.45, "given and family name of the gazetteer"))

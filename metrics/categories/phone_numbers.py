@@ -6,51 +6,75 @@ import re
 from collections.abc import Iterator
 
 from metrics.categories.evidence import Span
+from metrics.categories.matches import first_matches
 
-_EXTENSION = r"(?:[ ,]{0,2}(?:x|ext\.?|extension)[ ]?\d{1,6})?"
-_BEFORE = r"(?<![\w$€£#/=])(?<!\d[.,-])"
-_AFTER = r"(?![\w%/]|[.,-]\d)"
+_EXTENSION = r"(?:[ ,]{0,2}(?:x|ext\.?|extension)[ ]?[0-9]{1,6})?"
+_BEFORE = r"(?<![A-Za-z0-9_$€£#/=])(?<![0-9][.,-])"
+_AFTER = r"(?![A-Za-z0-9_%/]|[.,-][0-9])"
 _INTERNATIONAL = re.compile(
-    rf"{_BEFORE}(?:\+|00)[1-9]\d{{0,2}}[ .-]?(?:\(\d{{1,4}}\)[ .-]?)?\d{{1,5}}(?:[ .-]\d{{2,5}}){{0,5}}"
-    rf"{_EXTENSION}{_AFTER}"
+    rf"{_BEFORE}(?:\+[1-9][0-9]{{0,2}}[ .-]?|00[1-9][0-9]{{0,2}}[ .-])"
+    rf"(?:\([0-9]{{1,4}}\)[ .-]?)?[0-9]{{1,5}}(?:[ .-][0-9]{{2,5}}){{0,5}}{_EXTENSION}{_AFTER}"
 )
 _NORTH_AMERICAN = re.compile(
-    rf"{_BEFORE}(?:(?:\+?1|001)[ .-]?)?(?:\([2-9]\d\d\)[ .-]?|[2-9]\d\d[ .-])[2-9]\d\d[ .-]\d{{4}}{_EXTENSION}{_AFTER}"
+    rf"{_BEFORE}(?:(?:\+?1|001)[ .-]?)?(?:\([2-9][0-9]{{2}}\)[ .-]?|[2-9][0-9]{{2}}[ .-])[2-9][0-9]{{2}}[ .-][0-9]{{4}}"
+    rf"{_EXTENSION}{_AFTER}"
 )
-_LABELLED = re.compile(
-    r"\b(?:telephone|tel|phone|fax|mobile|cell|cellphone|call(?: me)?(?: at| on)?|ph|whatsapp|sms|hotline|number is|"
-    r"dial|reach(?:ed)? at)\b"
-    rf"(?:\s?(?:no|number|nr|#))?[\s.:)=\"']{{1,5}}(?P<number>\+?\(?\d[\d ().-]{{5,18}}\d{_EXTENSION}){_AFTER}",
-    re.IGNORECASE,
+# Text taken from tables of web pages runs cells together: a name, and right behind it the number.
+_RUN_ON = re.compile(r"(?<=[A-Za-z])[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}(?![0-9-])")
+_NUMBER = rf"\+?\(?[0-9][0-9 ().-]{{5,18}}[0-9]{_EXTENSION}"
+_WORD_BEFORE = re.compile(
+    r"(?<![A-Za-z])(?:telephone|tel|phone|fax|mobile|cell|cellphone|desk|pager|voicemail|ph|whatsapp|sms|hotline|dial|"
+    r"(?:call|text|ring|reach|answering|messages?)(?: (?:me|us|him|her|them))?(?: (?:at|on|to))|reached at|call)"
+    rf"(?:[ ]?(?:no|number|nr|#))?(?: is)?[ \t\n.:)=\"']{{1,5}}({_NUMBER}){_AFTER}",
+    re.IGNORECASE | re.ASCII,
 )
-_FICTIONAL = re.compile(r"555\D{0,2}(?:01\d\d|1212)\b")
+_WORD_AFTER = re.compile(
+    rf"{_BEFORE}({_NUMBER})(?=[ \t]{{0,2}}[-(]{{0,2}}"
+    r"(?:office|fax|mobile|cell|home|work|phone|voice|pager|direct)(?![a-z]))",
+    re.IGNORECASE | re.ASCII,
+)
+_AFTERWARDS = re.compile(r"office|fax|mobile|cell|home|work|phone|voice|pager|direct", re.IGNORECASE | re.ASCII)
+_FICTIONAL = re.compile(r"555[^0-9]{0,2}(?:01[0-9]{2}|1212)(?![0-9])")
+_FEWEST_DIGITS, _MOST_DIGITS = 7, 15
+_DIGIT_RUN = re.compile(r"[0-9][0-9 ().-]{5}")
 
 
 def find_phone_numbers(text: str) -> Iterator[Span]:
     """Telephone numbers, type `PHONE`.
 
-    The score is 0.85 for a number that is assigned in its numbering plan, 0.6 for one of possible length in a shape
-    that hardly anything else has or after a word for telephone. Numbers reserved for fiction (555-01xx) are left out.
+    The score is 0.85 for a number that is assigned in its numbering plan. Otherwise it is 0.65 beside a word for
+    telephone, 0.6 for a possible North American number in a shape that hardly anything else has, and 0.4 for other
+    international ones. Numbers reserved for fiction (555-01xx) are left out.
     """
-    for match in _LABELLED.finditer(text):
-        yield from _checked(match["number"], match.start("number"), "number after a word for telephone", 0.65)
-    for match in _NORTH_AMERICAN.finditer(text):
-        yield from _checked(match.group(), match.start(), "North American number", 0.6)
+    if not _DIGIT_RUN.search(text):
+        return
+    for pattern in (_WORD_BEFORE, _WORD_AFTER) if _AFTERWARDS.search(text) else (_WORD_BEFORE,):
+        for match in first_matches(pattern, text):
+            yield from _checked(match.group(1), match.start(1), "number beside a word for telephone", 0.65)
+    for match in first_matches(_NORTH_AMERICAN, text):
+        # Digits in groups of three, three and four with mere spaces between them are found in tables of numbers, too.
+        distinct = any(sign in match.group() for sign in "(-.")
+        yield from _checked(match.group(), match.start(), "North American number", 0.6 if distinct else 0.0)
+    for match in first_matches(_RUN_ON, text):
+        yield from _checked(match.group(), match.start(), "North American number behind a word", 0.0)
     if "+" in text or "00" in text:
-        for match in _INTERNATIONAL.finditer(text):
-            yield from _checked(match.group(), match.start(), "international number", 0.4)
+        for match in first_matches(_INTERNATIONAL, text):
+            score = 0.4 if match.group()[0] == "+" else 0.0
+            yield from _checked(match.group(), match.start(), "international number", score)
 
 
-def _checked(number: str, start: int, why: str, score: float) -> Iterator[Span]:
+def _checked(number: str, start: int, why: str, possible: float) -> Iterator[Span]:
+    """The number as a span, if its numbering plan has it; with score `possible` (0: not at all) if it only could."""
     import phonenumbers
 
-    if _FICTIONAL.search(number):
+    digits = sum(character.isdigit() for character in re.split(r"[xe]", number)[0])
+    if _FICTIONAL.search(number) or not _FEWEST_DIGITS <= digits <= _MOST_DIGITS:
         return
     try:
-        parsed = phonenumbers.parse("+" + number[2:] if number.startswith("00") and why[0] == "i" else number, "US")
+        parsed = phonenumbers.parse("+" + number[2:] if number.startswith("00") else number, "US")
     except phonenumbers.NumberParseException:
         return
     if phonenumbers.is_valid_number(parsed):
         yield Span("PHONE", start, start + len(number), 0.85, f"{why}, assigned in its numbering plan")
-    elif phonenumbers.is_possible_number(parsed) or score > 0.6:
-        yield Span("PHONE", start, start + len(number), score, f"{why}, of possible length")
+    elif possible and (possible > 0.6 or phonenumbers.is_possible_number(parsed)):
+        yield Span("PHONE", start, start + len(number), possible, f"{why}, of possible length")

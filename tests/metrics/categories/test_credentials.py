@@ -31,6 +31,16 @@ def types(text: str) -> list[str]:
         ("postgres://svc:tr4cKt0rz@db1.internal:5432/app", "CONNECTION_STRING"),
         ("redis://:p0ntoon@cache.lan:6379/0", "CONNECTION_STRING"),
         ("Authorization: Basic dGFtc2luOnRyNGNLdDByOTk=", "AUTHORIZATION"),
+        ("-----BEGIN OpenVPN Static key V1-----\n6acbef03d62775b4b1bbd03e53b18772\n", "PRIVATE_KEY"),
+        ("Private-Lines: 4\nAAAAgQCkJfQ9sLx02MvTzR8yWbNc7Ea5\n", "PRIVATE_KEY"),
+        ("zR8yWbNc7Ea5HdUg1PqXo4k3JfQ9sLx02Mv\n-----END RSA PRIVATE KEY-----\n", "PRIVATE_KEY"),
+        ("EY-----\nMIIEowIBAAKCAQEAv1Qk8JdGx2Tq5bYwZr0LqQk8JdGx2Tq5bYwZr0Lq7Kd9PzUx\nb3Blbn", "PRIVATE_KEY"),
+        ('"private_key": "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQ\\n', "PRIVATE_KEY"),
+        ("psk='Vi0let*Harbour'", "PASSWORD"),
+        ("CREATE USER svc IDENTIFIED BY 'tr4cKt0r!99'", "PASSWORD"),
+        ("curl -s -u svc:tr4cKt0r!99 https://mill.lan", "PASSWORD"),
+        ("<password>tr4cKt0r!99</password>", "PASSWORD"),
+        ("bot 7239481022:AAk3JfQ9sLx02MvTzR8yWbNc7Ea5HdUg1Pq", "TELEGRAM_TOKEN"),
     ],
 )
 def test_found(text: str, kind: str) -> None:
@@ -60,6 +70,12 @@ def test_found(text: str, kind: str) -> None:
         "primary_key=customer_id1",
         "Please enter your password. The password is case sensitive.",
         "key = 'keyboard'",
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQCk3JfQ9sLx02MvTzR8yWbNc7Ea5HdUg1PqXo4 svc@mill",
+        "MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkq\n-----END CERTIFICATE-----\n",
+        "id: 3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        "github.com/mill/wheel v1.0.1 h1:k3JfQ9sLx02MvTzR8yWbNc7Ea5HdUg1PqXo4k3JfQ9s=",
+        "<password>changeme</password>",
+        "identified by 'password'",
     ],
 )
 def test_none(text: str) -> None:
@@ -77,3 +93,9 @@ def test_the_span_is_the_secret_alone() -> None:
     text = "login at postgres://svc:tr4cKt0rz@db1.internal/app"
     (span,) = find_credentials(text)
     assert text[span.start : span.end] == "tr4cKt0rz"
+
+
+def test_the_lines_before_the_end_of_a_key_belong_to_it() -> None:
+    text = "a note\nzR8yWbNc7Ea5HdUg1PqXo4k3JfQ9sLx0\n2MvTzR8yWbNc7Ea5\n-----END PRIVATE KEY-----\n"
+    (span,) = find_credentials(text)
+    assert text[span.start : span.end].startswith("zR8y") and text[span.start : span.end].endswith("PRIVATE KEY")

@@ -49,8 +49,8 @@ def test_precedence() -> None:
     assert [category.name for category in CATEGORIES] == [
         "credentials",
         "pii",
-        "code",
         "repetition",
+        "code",
         "boilerplate",
         "text",
     ]
@@ -59,7 +59,8 @@ def test_precedence() -> None:
     assert one(LETTER + LICENCE)["category"] == "pii"
     counting_code = "\n".join(f"    self.cells[{n}] = table.get({n});" for n in range(12))
     row = one(counting_code)
-    assert (row["category"], row["repetition_kind"]) == ("code", "incrementing")
+    assert (row["category"], row["repetition_kind"]) == ("repetition", "incrementing")
+    assert row["code_probability"] > 0.5  # the evidence of code stays
     assert one("All rights reserved.\n" * 12)["category"] == "repetition"
 
 
@@ -97,7 +98,15 @@ def test_columns_are_the_ones_described_and_fit_arrow() -> None:
     texts = [KEY, LETTER, CODE, COUNTER, LICENCE, PROSE, HEADER, ""]
     columns = label(texts)
     assert list(columns) == [column.name for column in EVIDENCE_COLUMNS]
-    span = pa.struct([("type", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float32())])
+    span = pa.struct(
+        [
+            ("type", pa.string()),
+            ("start", pa.int32()),
+            ("end", pa.int32()),
+            ("score", pa.float32()),
+            ("why", pa.string()),
+        ]
+    )
     types = {
         "bool": pa.bool_(),
         "int32": pa.int32(),
@@ -105,7 +114,7 @@ def test_columns_are_the_ones_described_and_fit_arrow() -> None:
         "float32": pa.float32(),
         "string": pa.string(),
         "list<string>": pa.list_(pa.string()),
-        "list<struct<type:string,start:int32,end:int32,score:float32>>": pa.list_(span),
+        "list<struct<type:string,start:int32,end:int32,score:float32,why:string>>": pa.list_(span),
     }
     for column in EVIDENCE_COLUMNS:
         assert len(pa.array(columns[column.name], type=types[column.type])) == len(texts)

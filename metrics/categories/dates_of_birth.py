@@ -1,0 +1,36 @@
+"""Dates of birth: a full date after a word for birth."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from metrics.categories.evidence import Span
+
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?)"
+)
+_DATE = (
+    rf"(?:[0-9]{{1,4}}[-/.][0-9]{{1,2}}[-/.][0-9]{{1,4}}|{_MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?,? [0-9]{{4}}|"
+    rf"[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\.?,? [0-9]{{4}})(?![0-9])"
+)
+_FIELD = re.compile(
+    rf"(?<![A-Za-z])(?:date of birth|birth[ _-]?da(?:te|y)|d\.?o\.?b\.?)[^A-Za-z0-9]{{1,6}}(?:is |was )?({_DATE})",
+    re.IGNORECASE | re.ASCII,
+)
+_BORN = re.compile(rf"(?<![A-Za-z])born(?: on)? ({_DATE})", re.IGNORECASE | re.ASCII)
+
+
+def find_dates_of_birth(text: str) -> Iterator[Span]:
+    """Dates of birth, type `DATE_OF_BIRTH`; the span is the date.
+
+    A date in brackets after a name ("(born 3 May 1960)") is how reference works introduce people known to the
+    public; it scores 0.4.
+    """
+    for match in _FIELD.finditer(text):
+        yield Span("DATE_OF_BIRTH", *match.span(1), 0.8, "date in a field for the date of birth")
+    for match in _BORN.finditer(text):
+        bracket = text[max(0, match.start() - 1) : match.start()] == "("
+        why = "date of birth in brackets, as in reference works" if bracket else "date after a word for birth"
+        yield Span("DATE_OF_BIRTH", *match.span(1), 0.4 if bracket else 0.7, why)

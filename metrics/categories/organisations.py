@@ -1,0 +1,63 @@
+"""Whose contact data it is: a company's, an institution's, a function's, or a person's.
+
+The address of a publisher and the number of a hotline harm nobody. They are told from a person's by the words around
+them, since the shape is the same.
+"""
+
+from __future__ import annotations
+
+import re
+
+from metrics.categories.evidence import Span
+from metrics.categories.mail_addresses import FREE_MAIL, personal_name
+
+_REACH = 160  # characters before and after: the lines of a letterhead, and what follows it
+_NAMES = re.compile(
+    r"(?<![A-Za-z])(?:Inc|Ltd|LLC|LLP|Corp|Corporation|Compan(?:y|ies)|GmbH|Limited|Pty|PLC|S\.A\.|e\.V\.|Foundation|Institut\w{0,5}|"
+    r"Universit\w{1,4}|Publish(?:ers?|ing)|Press|Books|Bank|Hotel|Restaurant|Clinic|Hospital|School|College|Librar(?:y|ies)|"
+    r"Museum|Church|Court|Dep(?:artmen)?t|Offices?|Agency|Ministry|Council|Commission|Association|Society|Committee|"
+    r"Cent(?:er|re)|Bureau|Ombudsman|Help ?Desk|Headquarters|Newsroom|Journal|"
+    r"Store|Shop|Services?|Charity|Enterprises?)(?![a-z])"
+)
+# Who answers there, whatever the mailbox is called.
+_DESKS = re.compile(
+    r"(?<![A-Za-z])(?:help ?desk|hotline|customer (?:services?|care|support)|(?:press|box|journal) office|newsroom)",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(
+    r"(?<![A-Za-z])(?:publishers?|toll[- ]free|(?:call|contact|e-?mail|visit|reach|join) us|"
+    r"our (?:offices?|store|shop|web ?site|team|staff|customers?)|24 hours|reservations?|registration number|"
+    r"non-?profit|open(?:ing)? hours|headquarters|open (?:daily|weekdays)|www\.|https?://)",
+    re.IGNORECASE,
+)
+# A record of a person names the employer in a field.
+_RECORD = re.compile(r"(?:^|\n)[ \t]{0,8}(?:Company|Employer|Occupation|Job title|Position)[ \t]?:", re.IGNORECASE)
+# Freephone and shared-cost numbers of North America, Britain, Ireland, Australia and Germany are an organisation's.
+_FREEPHONE = re.compile(
+    r"(?:\+?1[ .-]?)?\(?8(?:00|33|44|55|66|77|88)(?![0-9])|0[38]00|0808|1[38][05]0(?![0-9])|18[59]0(?![0-9])"
+)
+
+
+def organisational(text: str, span: Span, named: bool) -> bool:
+    """Whether a finding is contact data of an organisation.
+
+    Args:
+        text: The whole text.
+        span: A finding in it.
+        named: A person is named in the text in a way that people are named in mails, letters and records. Their desk
+            stands in a company, too; only a freephone number is then still the company's.
+
+    Returns:
+        True for addresses and telephone numbers with an organisation's name or words beside them, and for mailboxes
+        there whose own name tells no person's.
+    """
+    if span.type == "PHONE" and _FREEPHONE.match(text, span.start, span.end):
+        return True
+    if named or span.type not in {"PHONE", "ADDRESS", "EMAIL"} or _RECORD.search(text):
+        return False
+    around = text[max(0, span.start - _REACH) : span.start], text[span.end : span.end + _REACH]
+    if span.type == "EMAIL":
+        user, _, domain = text[span.start : span.end].partition("@")
+        own = bool(FREE_MAIL.match(domain.lower())) or personal_name(user)
+        return not own and any(_DESKS.search(part) for part in around)
+    return any(_NAMES.search(part) or _DESKS.search(part) or _WORDS.search(part) for part in around)
