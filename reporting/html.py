@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reporting import plots
+from reporting import plots, predictor_plots
 from reporting.example_text import pieces
 from reporting.numbers import count, percent
 from reporting.page import grouped, render_page, write_page
@@ -45,11 +45,16 @@ def report_page(summary: Mapping[str, Any]) -> str:
             summary["histograms"]["memorization_score"], look, "score", "memorization score"
         ),
     }
+    predictor = summary.get("predictor")
+    if predictor and not predictor["skipped"]:
+        drawings["coefficients"] = predictor_plots.coefficients(predictor["coefficients"])
+        drawings["reliability"] = predictor_plots.reliability(predictor["reliability"])
     return render_page(
         "report.html.jinja",
         s=summary,
         look=look,
         plots=drawings,
+        predictor=predictor,
         headline=headline(summary),
         examples=_examples(summary),
         glossary=grouped(summary["columns"], "table"),

@@ -30,6 +30,7 @@ from reporting.numbers import (
 _TEMPLATES = (
     "report.html.jinja",
     "sections.html.jinja",
+    "predictor.html.jinja",
     "report.css",
     "unlearning.html.jinja",
     "unlearning_tables.html.jinja",

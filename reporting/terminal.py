@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from reporting.numbers import count, interval, log10_of_nats, number, parameters, percent
+from reporting.predictor_terminal import predictor_line
 from reporting.tables import Field, Printer, Row
 
 _BAR = 10
@@ -125,4 +126,6 @@ def _notes(summary: Mapping[str, Any]) -> list[str]:
     if summary["label_check"]:
         check = summary["label_check"]
         lines.append(f"Labels against {check['truth_column']}: macro-F1 {number(check['macro_f1'])}")
+    if summary.get("predictor"):
+        lines.append(predictor_line(summary["predictor"]))
     return lines

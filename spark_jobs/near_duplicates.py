@@ -1,0 +1,178 @@
+"""Near-duplicates within the input: exact copies are collapsed, the rest is compared through MinHash.
+
+1. Rows with the same tokens are counted; the one with the smallest id stands for them.
+2. Each of these gets a signature of 128 minima; 30 of them make 6 bands of 5.
+3. Rows that agree in a band are candidates. Each is compared with the smallest id of its bucket, and with the smallest
+   of those that agree in the following band, too; not with every other, so that a licence with thousands of near
+   copies costs thousands of comparisons and not millions.
+4. Candidates whose estimated Jaccard similarity is at least 0.8 are linked; a group is all that links reach.
+
+The chance 1 - (1 - J^5)^6 that two rows of similarity J share a band:
+
+    J        0.3    0.5    0.6    0.7    0.8    0.85   0.9    0.95
+    chance   0.014  0.173  0.385  0.668  0.908  0.970  0.995  1.000
+
+The bands are generous, since the comparison that follows drops what is below 0.8. Rows of one family that only just
+reach 0.8 can still end in several groups: what the buckets' smallest ids do not link stays apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from metrics.minhash import NEAR, band_keys, estimated_jaccard, signatures, sketches
+from spark_jobs import workers
+
+_MAX_ROUNDS = 30  # stars form in O(log^2 rows) rounds; real inputs take two to four
+_DISTINCT = "sequence_id long, first long, copies long, bands array<long>, sketch binary"
+
+
+def near_duplicates(sequences: DataFrame) -> DataFrame:
+    """Which rows of the input are copies of each other, exactly or nearly.
+
+    Runs Spark jobs at once; the result stands on checkpointed tables that Spark drops when nobody holds them.
+
+    Args:
+        sequences: `sequence_id`, `tokens`, all rows of one length.
+
+    Returns:
+        `sequence_id`, `copies_in_input`, `near_duplicates`, `near_duplicate_group`, as `metrics.minhash.COLUMNS` says.
+    """
+    rows = _with_copies(sequences).mapInArrow(_signed, _DISTINCT).localCheckpoint()
+    distinct = rows.where("sketch is not null")
+    groups = connected(_links(distinct))
+    sizes = groups.join(distinct.select("sequence_id", "copies"), "sequence_id").groupBy("group")
+    sizes = sizes.agg(F.sum("copies").alias("near"))
+    linked = groups.join(sizes, "group").select(F.col("sequence_id").alias("first"), "group", "near")
+    return rows.join(linked, "first", "left").select(
+        "sequence_id",
+        F.col("copies").alias("copies_in_input"),
+        F.coalesce("near", "copies").alias("near_duplicates"),
+        F.coalesce("group", "first").alias("near_duplicate_group"),
+    )
+
+
+def connected(links: DataFrame) -> DataFrame:
+    """The connected components of a graph, by alternating large stars and small stars.
+
+    A large star ties every larger neighbour of a node to the smallest of its neighbours and itself; a small star does
+    the same with the smaller ones. Both keep the components, and what both leave alone is a forest of stars whose
+    centres are the smallest nodes (Kiveris et al. 2014, Connected Components in MapReduce and Beyond, SoCC).
+
+    Args:
+        links: `one`, `other`, with one > other; long.
+
+    Returns:
+        `sequence_id`, `group`: each node that has a link, and the smallest node of its component.
+
+    Raises:
+        RuntimeError: The stars have not formed after 30 rounds.
+    """
+    links = links.distinct().localCheckpoint()
+    before = None
+    for _ in range(_MAX_ROUNDS):
+        now = links.agg(F.count("*"), F.bit_xor(F.xxhash64("one", "other"))).first()
+        if now == before or now[0] == 0:
+            ends = links.select(F.col("one").alias("sequence_id"), F.col("other").alias("group"))
+            centres = links.select("other").distinct().select("other", F.col("other").alias("group"))
+            return ends.union(centres)
+        links, before = _small_stars(_large_stars(links)).localCheckpoint(), now
+    raise RuntimeError(f"the groups of near-duplicates were still changing after {_MAX_ROUNDS} rounds")
+
+
+def _with_copies(sequences: DataFrame) -> DataFrame:
+    """How often each row's tokens occur, and the tokens themselves where the row is the first of its copies.
+
+    The hash makes sorting fast; the tokens beside it make the comparison exact.
+    """
+    same = Window.partitionBy(F.xxhash64("tokens"), "tokens")
+    counted = sequences.select(
+        "sequence_id",
+        F.min("sequence_id").over(same).alias("first"),
+        F.count("*").over(same).alias("copies"),
+        "tokens",
+    )
+    return counted.withColumn("tokens", F.when(F.col("sequence_id") == F.col("first"), F.col("tokens")))
+
+
+def _signed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Bands and sketches for the rows that have tokens."""
+    for batch in batches:
+        tokens = batch.column("tokens")
+        count = len(tokens) - tokens.null_count
+        if count == 0:
+            described = [pa.nulls(batch.num_rows, pa.list_(pa.int64())), pa.nulls(batch.num_rows, pa.binary())]
+        else:
+            signature = signatures(workers.matrix(tokens.drop_null(), count))
+            # A null is taken at the places that have no tokens.
+            place = pa.array(np.cumsum(tokens.is_valid().to_numpy(zero_copy_only=False)) - 1, mask=_nulls(tokens))
+            described = [workers.lists(band_keys(signature)).take(place), _as_binary(sketches(signature)).take(place)]
+        columns = [batch.column(name) for name in ("sequence_id", "first", "copies")]
+        yield pa.RecordBatch.from_arrays(
+            [*columns, *described], names=["sequence_id", "first", "copies", "bands", "sketch"]
+        )
+
+
+def _nulls(values: pa.Array) -> np.ndarray:
+    return values.is_null().to_numpy(zero_copy_only=False)
+
+
+def _as_binary(rows: np.ndarray) -> pa.Array:
+    N, width = rows.shape
+    offsets = np.arange(0, (N + 1) * width, width, dtype=np.int32)
+    return pa.Array.from_buffers(
+        pa.binary(), N, [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(rows))]
+    )
+
+
+def _links(distinct: DataFrame) -> DataFrame:
+    """Pairs of similar rows, `one` > `other`: each row of a bucket with the smallest ones, where they are similar."""
+    bands = F.posexplode("bands").alias("place", "band")
+    following = F.element_at("bands", F.pmod(F.col("place") + 1, F.size("bands")) + 1)
+    members = distinct.select("sequence_id", "bands", bands).select("sequence_id", "band", following.alias("next"))
+    in_both, in_band = Window.partitionBy("band", "next"), Window.partitionBy("band")
+    tied = members.select("sequence_id", "band", F.min("sequence_id").over(in_both).alias("nearer"))
+    tied = tied.select("sequence_id", "nearer", F.min("sequence_id").over(in_band).alias("first"))
+    candidates = (
+        tied.select(F.col("sequence_id").alias("one"), F.explode(F.array("first", "nearer")).alias("other"))
+        .where("one != other")
+        .distinct()
+    )
+    return (
+        candidates.join(distinct.select(F.col("sequence_id").alias("one"), F.col("sketch").alias("one_sketch")), "one")
+        .join(distinct.select(F.col("sequence_id").alias("other"), F.col("sketch").alias("other_sketch")), "other")
+        .mapInArrow(_similar, "one long, other long")
+    )
+
+
+def _similar(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        one, other = (_as_matrix(batch.column(name)) for name in ("one_sketch", "other_sketch"))
+        near = pa.array(estimated_jaccard(one, other) >= NEAR)
+        yield batch.select(["one", "other"]).filter(near)
+
+
+def _as_matrix(sketch: pa.Array) -> np.ndarray:
+    return np.frombuffer(b"".join(sketch.to_pylist()), dtype=np.uint8).reshape(len(sketch), -1)
+
+
+def _large_stars(links: DataFrame) -> DataFrame:
+    both = links.union(links.select(F.col("other").alias("one"), F.col("one").alias("other")))
+    smallest = F.least(F.min("other").over(Window.partitionBy("one")), "one")
+    tied = both.select("one", "other", smallest.alias("centre")).where("other > one")
+    return tied.select(F.col("other").alias("one"), F.col("centre").alias("other"))
+
+
+def _small_stars(links: DataFrame) -> DataFrame:
+    smallest = F.min("other").over(Window.partitionBy("one"))
+    tied = links.select("one", "other", smallest.alias("centre"))
+    own = tied.select("one", F.col("centre").alias("other"))
+    others = tied.where("other > centre").select(F.col("other").alias("one"), F.col("centre").alias("other"))
+    return own.union(others).distinct()
