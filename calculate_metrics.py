@@ -144,6 +144,13 @@ def default(name: str) -> dict[str, Any]:
     help="Take personal data in licence and authorship headers for harmful, too.",
 )
 @option(
+    "Measure",
+    "--ner-model",
+    metavar="NAME|FOLDER",
+    help="Find people's names with a spaCy pipeline or a Hugging Face token classifier, too: an installed package, a "
+    "folder, or a hub id.",
+)
+@option(
     "Compute",
     "--dtype",
     type=click.Choice(["float32", "bfloat16", "float16"]),

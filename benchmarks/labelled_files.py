@@ -95,6 +95,7 @@ TASKS: tuple[Task, ...] = (
         lambda e: bool(e["repetition_kind"]),
         0.92,
         0.95,
+        lambda e: max(float(e["incrementing_score"]), float(e["repeating_score"])),
     ),
     Task(
         "incrementing, memorized rows",
@@ -104,6 +105,7 @@ TASKS: tuple[Task, ...] = (
         lambda e: e["repetition_kind"] == "incrementing",
         0.88,
         0.91,
+        lambda e: float(e["incrementing_score"]),
     ),
     Task(
         "repeating, memorized rows",
@@ -113,6 +115,8 @@ TASKS: tuple[Task, ...] = (
         lambda e: e["repetition_kind"] == "repeating",
         0.86,
         0.91,
+        # What counts is no candidate for repeating.
+        lambda e: 0.0 if e["repetition_kind"] == "incrementing" else float(e["repeating_score"]),
     ),
     Task(
         "repeating or incrementing, all rows",
@@ -122,6 +126,7 @@ TASKS: tuple[Task, ...] = (
         lambda e: bool(e["repetition_kind"]),
         0.84,
         0.87,
+        lambda e: max(float(e["incrementing_score"]), float(e["repeating_score"])),
     ),
     Task(
         "code vs natural language",

@@ -1,45 +1,80 @@
-"""Label: the evidence for every category and the label that follows from it, in one Arrow pass over the text."""
+"""Label: the evidence for every category and the label that follows from it, in one Arrow pass over the text.
+
+The categories' prefilters are evaluated in the JVM and travel with each row as one integer, a bit for each of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from metrics.categories import EVIDENCE_COLUMNS, label
+from metrics.categories import PREFILTERS, label
+from metrics.categories.ner import load_ner
+from metrics.taxonomy import taxonomy
 from spark_jobs.measure import to_arrow
-from spark_jobs.schemas import SEQUENCES, arrow_schema
+from spark_jobs.near_duplicates import near_duplicates
+from spark_jobs.schemas import LABELS, arrow_schema
 
 
-def _label_batches(
-    include_attribution: bool,
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    schema = arrow_schema((SEQUENCES[0], *EVIDENCE_COLUMNS))
+@dataclass(frozen=True)
+class LabelSettings:
+    """What a worker needs to know to label a batch.
+
+    Attributes:
+        include_attribution: Take personal data in licence and authorship headers for harmful, too.
+        ner_model: spaCy package or Hugging Face token classifier that finds people's names, or None.
+    """
+
+    include_attribution: bool = False
+    ner_model: str | None = None
+
+
+def _label_batches(settings: LabelSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    schema = arrow_schema(LABELS)
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        names = load_ner(settings.ner_model) if settings.ner_model else None
         for batch in batches:
             if batch.num_rows == 0:
                 continue
             duplicates = batch.column("duplicates").fill_null(-1).to_numpy().astype(np.int64)
-            evidence = label(batch.column("text").to_pylist(), duplicates, include_attribution)
-            columns = [batch.column("sequence_id")]
-            columns += [to_arrow(evidence[field.name], field.type) for field in list(schema)[1:]]
+            passed = batch.column("passed").to_numpy()
+            may_hold = {name: (passed >> bit & 1).astype(bool) for bit, name in enumerate(PREFILTERS)}
+            texts = batch.column("text").to_pylist()
+            values = label(texts, duplicates, settings.include_attribution, may_hold, names)
+            values["taxonomy"] = taxonomy(duplicates.tolist(), values["repetition_kind"])
+            columns = [
+                to_arrow(values[field.name], field.type) if field.name in values else batch.column(field.name)
+                for field in schema
+            ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return run
 
 
-def labelled(sequences: DataFrame, duplicates: DataFrame, include_attribution: bool) -> DataFrame:
+def _passed() -> Column:
+    """An integer with bit i set where the text passes the i-th prefilter."""
+    passed = F.lit(0)
+    for bit, pattern in enumerate(PREFILTERS.values()):
+        passed = passed + F.when(F.col("text").rlike(pattern), 1 << bit).otherwise(0)
+    return passed.cast("int").alias("passed")
+
+
+def labelled(sequences: DataFrame, duplicates: DataFrame, settings: LabelSettings) -> DataFrame:
     """Table `labels`.
 
     Args:
-        sequences: `sequence_id`, `text`.
+        sequences: `sequence_id`, `tokens`, `text`.
         duplicates: `sequence_id`, `duplicates`; rows that are missing there have an unknown count.
-        include_attribution: Take personal data in licence and authorship headers for harmful, too.
+        settings: See there.
     """
-    schema = arrow_schema((SEQUENCES[0], *EVIDENCE_COLUMNS))
-    texts = sequences.select("sequence_id", "text").join(duplicates, "sequence_id", "left")
-    return texts.mapInArrow(_label_batches(include_attribution), from_arrow_schema(schema))
+    texts = sequences.select("sequence_id", "text", _passed())
+    joined = texts.join(near_duplicates(sequences.select("sequence_id", "tokens")), "sequence_id")
+    joined = joined.join(duplicates, "sequence_id", "left")
+    return joined.mapInArrow(_label_batches(settings), from_arrow_schema(arrow_schema(LABELS)))

@@ -1,4 +1,4 @@
-"""The measuring half, end to end: sequences -> token scores -> metrics -> categories -> summary."""
+"""The measuring half, end to end: sequences -> token scores -> metrics -> categories -> predictor -> summary."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.counts import count_tables, duplicates_table, token_counts
 from spark_jobs.examples import examples
-from spark_jobs.label import labelled
+from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.measure import MeasureSettings, measured
 from spark_jobs.plan import TABLE_STAGES, Plan, plain
+from spark_jobs.predict import predict
 from spark_jobs.prepare import PrepareSettings, prepare_tables, rejected_by_reason
 from spark_jobs.run_folder import RunFolder, settings_key, write_json
 from spark_jobs.score import ScoreSettings, score_table
@@ -70,7 +71,8 @@ class Pipeline:
         self._stage("count", "duplicates and token frequencies", rows, self._count)
         self._stage("score", "one pass of the model", rows, self._score)
         self._stage("measure", "metrics", rows, self._measure)
-        self._stage("label", "categories", rows, self._label)
+        self._stage("label", "near-duplicates and categories", rows, self._label)
+        self._stage("predict", "what tells a recited row from another", rows, self._predict)
         return self._summarize(about)
 
     def table(self, name: str) -> DataFrame:
@@ -158,9 +160,23 @@ class Pipeline:
         frame = labelled(
             self._spread("sequences"),
             duplicates_table(self.spark, self.folder),
-            self.plan.config.include_attribution,
+            LabelSettings(self.plan.config.include_attribution, self.plan.config.ner_model),
         )
         self._write(frame, "labels", "label: evidence and categories", shown, total)
+
+    def _predict(self, shown: StageProgress, total: int | None) -> None:
+        writing = self.folder.writing("predictions")
+        section = predict(
+            self.spark,
+            self.table("metrics"),
+            self.table("labels"),
+            writing,
+            self.plan.config.seed,
+            _rows_of(shown, total),
+        )
+        if not section["skipped"]:
+            self.folder.publish(writing, "predictions")
+        write_json(self.folder.path / "predictor.json", section)
 
     def _spread(self, name: str) -> DataFrame:
         """Table `name` by id over enough partitions to keep every core busy."""
@@ -216,6 +232,7 @@ class Pipeline:
             "scores": config.scores,
             "warnings": list(plan.warnings),
             **counted,
+            "predictor": json.loads((self.folder.path / "predictor.json").read_text(encoding="utf-8")),
             "examples": shown_rows,
             "stages": [
                 {

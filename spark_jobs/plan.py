@@ -10,6 +10,7 @@ from typing import Any
 from data import Source, open_sequences
 from data.counts import check_corpus
 from data.errors import InputError
+from metrics.categories.ner import NerModelError, load_ner
 from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder, settings_key
@@ -18,7 +19,7 @@ _MASTER = re.compile(r"local(\[(\d+|\*)(,\s*\d+)?\])?|local-cluster\[.+\]|yarn|(
 _RUN_NAME = re.compile(r"(?!\.)[\w.\- ]+")
 _LEAST_SHARED = 0.9
 
-TABLE_STAGES = ("prepare", "count", "score", "measure", "label")
+TABLE_STAGES = ("prepare", "count", "score", "measure", "label", "predict")
 STAGES = (*TABLE_STAGES, "summarize")
 
 
@@ -183,6 +184,12 @@ def make_plan(config: RunConfig) -> Plan:
         names = ("demo", "demo")
     else:
         config = replace(config, model=_absolute(config.model), tokenizer=_absolute(config.tokenizer))
+    config = replace(config, ner_model=_absolute(config.ner_model))
+    if config.ner_model:
+        try:
+            load_ner(config.ner_model)
+        except NerModelError as error:
+            raise InputError(f"--ner-model: {error}") from error
     # On a cluster the device is the workers', which may not be here.
     device = resolve_device(config.device) if (config.master or "local").startswith("local") else config.device
     model = describe_model(config.model, config.revision)
@@ -258,13 +265,14 @@ def _stage_settings(
         "dtype": config.dtype,
         "checkpoint_rows": config.checkpoint_rows,
     }
-    label = count | {"include_attribution": config.include_attribution}
+    label = count | {"include_attribution": config.include_attribution, "ner_model": config.ner_model}
     return {
         "prepare": prepare,
         "count": count,
         "score": score,
         "measure": count | score,
         "label": label,
+        "predict": label | score,
         "summarize": label | score | {"show_text": config.show_text},
     }
 

@@ -29,6 +29,7 @@ class RunConfig:
         token_counts: Table with a count per token id.
         corpus: Table of token windows the model was trained on, to count both from.
         include_attribution: Take personal data in licence and authorship headers for harmful, too.
+        ner_model: spaCy package, Hugging Face token classifier, or a folder with either, that finds people's names.
         dtype: float32 is the reference; bfloat16 and float16 change labels on near-ties.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         batch_size: Rows per forward pass; None is chosen by model and device.
@@ -61,6 +62,7 @@ class RunConfig:
     token_counts: str | None = None
     corpus: str | None = None
     include_attribution: bool = False
+    ner_model: str | None = None
     dtype: str = "float32"
     device: str = "auto"
     batch_size: int | None = None

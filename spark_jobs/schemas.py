@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from metrics import metric_columns
+from metrics import metric_columns, minhash, prediction
 from metrics.categories import EVIDENCE_COLUMNS
+from metrics.categories.evidence import SPANS_TYPE
 from metrics.metric import Column
+from metrics.taxonomy import TAXONOMY
 
 _ID = Column("sequence_id", "int64", "Identifies the sequence in every table.")
 
@@ -117,6 +119,10 @@ TOKEN_COUNTS = (
     Column("count", "int64", "How often it occurs in the training corpus.", unit="occurrences"),
 )
 
+LABELS = (_ID, *EVIDENCE_COLUMNS, TAXONOMY, *minhash.COLUMNS)
+
+PREDICTIONS = (_ID, *prediction.COLUMNS)
+
 TABLES: dict[str, tuple[Column, ...]] = {
     "sequences": SEQUENCES,
     "rejected": REJECTED,
@@ -124,7 +130,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "token_counts": TOKEN_COUNTS,
     "scores": SCORES_EXTRACTABLE + SCORES_FULL,
     "metrics": (_ID, *metric_columns(full=True)),
-    "labels": (_ID, *EVIDENCE_COLUMNS),
+    "labels": LABELS,
+    "predictions": PREDICTIONS,
 }
 
 _ARROW_TYPES = {
@@ -138,8 +145,16 @@ _ARROW_TYPES = {
     "list<int32>": pa.list_(pa.int32()),
     "list<float32>": pa.list_(pa.float32()),
     "list<string>": pa.list_(pa.string()),
-    "list<struct<type:string,start:int32,end:int32,score:float32>>": pa.list_(
-        pa.struct([("type", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("score", pa.float32())])
+    SPANS_TYPE: pa.list_(
+        pa.struct(
+            [
+                ("type", pa.string()),
+                ("start", pa.int32()),
+                ("end", pa.int32()),
+                ("score", pa.float32()),
+                ("why", pa.string()),
+            ]
+        )
     ),
 }
 

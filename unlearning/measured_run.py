@@ -17,7 +17,15 @@ import pyarrow.dataset as ds
 from unlearning.method import UnlearningError
 
 _NEEDED = ("score", "measure", "label")
-_LABELS = ("sequence_id", "category", "is_harmful", "has_pii", "licence_context", "has_credentials")
+_LABELS = (
+    "sequence_id",
+    "category",
+    "is_harmful",
+    "has_pii",
+    "licence_context",
+    "organisation_context",
+    "has_credentials",
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,11 @@ class MeasuredRun:
         """
         metrics = self._read("metrics", ("sequence_id", "extractable", "duplicates"))
         table = metrics.merge(self._read("labels", _LABELS), on="sequence_id", validate="one_to_one")
+        if missing := set(_LABELS) - set(table):
+            raise UnlearningError(
+                f"{self.folder / 'labels.parquet'} has no column {', '.join(sorted(missing))}: another version "
+                "measured the run. Measure again (python calculate_metrics.py ...)."
+            )
         member = pd.Series(pd.NA, index=table.index, dtype="boolean")
         if "duplicates" in table:
             member = (table.pop("duplicates").astype("Int64") > 0).astype("boolean")

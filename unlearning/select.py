@@ -48,11 +48,12 @@ class Selection:
 def has_evidence(rows: pd.DataFrame, category: str, include_attribution: bool) -> pd.Series:
     """Which rows have the evidence of a category, whatever their primary label is.
 
-    For `pii` and `credentials` that is the evidence column (personal data in an authorship header counts only where
-    the run was told to include attribution); every other category has no evidence beside its label.
+    For `pii` and `credentials` that is the evidence column (not the contact data of organisations, and personal data in
+    an authorship header only where the run was told to include attribution); every other category has no evidence
+    beside its label.
     """
     if category == "pii":
-        return rows["has_pii"] & (include_attribution | ~rows["licence_context"])
+        return rows["has_pii"] & ~rows["organisation_context"] & (include_attribution | ~rows["licence_context"])
     if category == "credentials":
         return rows["has_credentials"]
     return rows["category"] == category

@@ -86,7 +86,12 @@ def test_the_forget_set_is_exactly_the_extractable_rows_with_personal_data(done,
     split = pd.read_parquet(folder / "split.parquet").set_index("sequence_id")["split"]
     labels = pd.read_parquet(runs / "part" / "labels.parquet").set_index("sequence_id")
     metrics = pd.read_parquet(runs / "part" / "metrics.parquet").set_index("sequence_id")
-    personal = labels["has_pii"] & ~labels["licence_context"] & metrics["extractable"].reindex(labels.index)
+    personal = (
+        labels["has_pii"]
+        & ~labels["licence_context"]
+        & ~labels["organisation_context"]
+        & metrics["extractable"].reindex(labels.index)
+    )
     assert set(split.index[split.isin(["forget", "held_out"])]) == set(labels.index[personal])
     about = json.loads((folder / "unlearning.json").read_text())
     assert sorted(about["forget_ids"]) == sorted(split.index[split == "forget"])

@@ -50,6 +50,7 @@ def write_run(folder: Path, finished: int = 0, stages=("score", "measure", "labe
                 "is_harmful": [True, False, False, False],
                 "has_pii": [True, False, False, False],
                 "licence_context": False,
+                "organisation_context": False,
                 "has_credentials": False,
             }
         ),

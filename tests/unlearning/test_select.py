@@ -24,6 +24,7 @@ def table(**counts: int) -> pd.DataFrame:
                     "is_harmful": category in ("pii", "credentials"),
                     "has_pii": category == "pii",
                     "licence_context": False,
+                    "organisation_context": False,
                     "has_credentials": category == "credentials",
                     "is_member": not unseen,
                 }
@@ -81,6 +82,7 @@ def test_evidence_decides_not_the_label() -> None:
     rows = table(credentials=4, code=8)
     rows.loc[0, "has_pii"] = True  # labelled credentials, holds personal data too
     rows.loc[[4, 5], ["has_pii", "licence_context"]] = True  # an authorship header, labelled code
+    rows.loc[6, ["has_pii", "organisation_context"]] = True  # a company's telephone number
     assert set(select(rows, ["pii"], 0, seed=0).forget) == {rows.loc[0, "sequence_id"]}
     with_headers = select(rows, ["pii"], 0, seed=0, include_attribution=True)
     assert set(with_headers.forget) == set(rows.loc[[0, 4, 5], "sequence_id"])

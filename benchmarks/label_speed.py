@@ -1,0 +1,185 @@
+"""Speed and memory of the whole labeller in Spark, from tokens to category.
+
+    python benchmarks/label_speed.py FOLDER [--rows 100000 1000000] [--cores 2]
+
+FOLDER holds `pythia70m_labelled.csv` and `pythia_tokenizer.json`. Its real rows are tokenized (the first 64 tokens; a
+row of fewer goes on with the next) and repeated until there are enough, with ids of their own; then, timed: decode,
+prefilters, every piece of evidence, near-duplicates, taxonomy, category, and the table written. Rows/s a core is rows /
+(wall seconds x cores); the CPU seconds are those of Java and the workers together, and memory is the largest sum of
+their resident sets, seen four times a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
+from rich.console import Console
+from rich.table import Table
+from transformers import PreTrainedTokenizerFast
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
+
+from benchmarks.labelled_files import PYTHIA, read_rows
+from benchmarks.machine import machine
+from data.cache import cache_dir
+from spark_jobs import workers
+from spark_jobs.label import LabelSettings, labelled
+from spark_jobs.session import start
+
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+FILE_ROWS = 50_000
+TOKENS = 64
+
+
+def windows(rows: list[list[int]]) -> list[list[int]]:
+    """The first 64 tokens of each row; a row of fewer goes on with the next, the last with the first."""
+    stream = [token for row in [*rows, *rows[:TOKENS]] for token in row]
+    starts = np.cumsum([0, *map(len, rows[:-1])])
+    return [stream[start : start + TOKENS] for start in starts]
+
+
+def write_rows(folder: Path, tokens: list[list[int]], rows: int) -> None:
+    """Parquet files with `rows` rows: the token lists again and again, ids from 0."""
+    folder.mkdir()
+    lists = pa.array(tokens, pa.list_(pa.int32()))
+    for number, first in enumerate(range(0, rows, FILE_ROWS)):
+        ids = np.arange(first, min(rows, first + FILE_ROWS))
+        table = pa.table({"sequence_id": ids, "tokens": lists.take(pa.array(ids % len(tokens)))})
+        pq.write_table(table, folder / f"part-{number:05d}.parquet")
+
+
+def decoded(spark: SparkSession, folder: Path, tokenizer: str):
+    """The rows with their text, as the stage `prepare` leaves them."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        decode = workers.decoder(tokenizer, None)
+        for batch in batches:
+            text = pa.array(decode(batch.column("tokens").to_pylist()), pa.string())
+            yield pa.RecordBatch.from_arrays([*batch.columns, text], names=["sequence_id", "tokens", "text"])
+
+    frame = spark.read.parquet(str(folder))
+    return frame.mapInArrow(run, "sequence_id long, tokens array<int>, text string")
+
+
+@dataclass
+class Usage:
+    """What a stretch of time cost: seconds of wall and of CPU, and the peak of resident memory in bytes."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    peak: int = 0
+
+
+def _descendants(process: int) -> Iterator[int]:
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    wanted = [process]
+    for one in wanted:
+        wanted += [child for child, parent in parents.items() if parent == one]
+    yield from wanted[1:]
+
+
+def _cpu_and_memory() -> tuple[dict[int, float], int]:
+    """CPU seconds of each process below this one, and the sum of their resident sets."""
+    seconds, memory = {}, 0
+    for process in _descendants(os.getpid()):
+        try:
+            stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            seconds[process] = (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
+            memory += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
+        except OSError:
+            continue
+    return seconds, memory
+
+
+@contextmanager
+def measured() -> Iterator[Usage]:
+    """Measures what happens inside, in the processes below this one."""
+    usage, stop = Usage(), threading.Event()
+    before, _ = _cpu_and_memory()
+    latest: dict[int, float] = dict(before)
+
+    def watch() -> None:
+        while not stop.wait(0.25):
+            seconds, memory = _cpu_and_memory()
+            latest.update(seconds)
+            usage.peak = max(usage.peak, memory)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    started = time.monotonic()
+    try:
+        yield usage
+    finally:
+        usage.wall = time.monotonic() - started
+        stop.set()
+        thread.join()
+        latest.update(_cpu_and_memory()[0])
+        usage.cpu = sum(latest.values()) - sum(before.values())
+
+
+def main(folder: Path, sizes: list[int], cores: int) -> None:
+    """Prints the table."""
+    console = Console(width=max(110, Console().width))
+    console.print(machine())
+    work = Path(tempfile.mkdtemp(prefix="label-speed-"))
+    try:
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "pythia_tokenizer.json"))
+        tokenizer.save_pretrained(work / "tokenizer")
+        texts = [row["text"] for row in read_rows(folder / PYTHIA)]
+        tokens = windows(tokenizer(texts)["input_ids"])
+        spark = start("label speed", work, f"local[{cores}]", 4040, cache_dir())
+        unknown = spark.createDataFrame([], "sequence_id long, duplicates long")
+        table = Table()
+        for heading in ("rows", "wall s", "CPU s", "rows/s a core", "CPU us a row", "peak memory, MiB"):
+            table.add_column(heading, justify="right")
+        for place, rows in enumerate([4 * FILE_ROWS // 10, *sizes]):
+            write_rows(work / f"rows{place}", tokens, rows)
+            with measured() as usage:
+                frame = decoded(spark, work / f"rows{place}", str(work / "tokenizer"))
+                frame.write.parquet(str(work / f"sequences{place}"))
+                sequences = spark.read.parquet(str(work / f"sequences{place}"))
+                labelled(sequences, unknown, LabelSettings()).write.parquet(str(work / f"labels{place}"))
+            if place == 0:
+                continue  # Java and the workers warm up
+            table.add_row(
+                f"{rows:,}",
+                f"{usage.wall:.1f}",
+                f"{usage.cpu:.1f}",
+                f"{rows / usage.wall / cores:,.0f}",
+                f"{usage.cpu / rows * 1e6:.0f}",
+                f"{usage.peak / 2**20:,.0f}",
+            )
+        console.print(f"{len(tokens):,} real rows of {TOKENS} tokens, repeated; {cores} cores")
+        console.print(table)
+        spark.stop()
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--cores", type=int, default=2)
+    options = parser.parse_args()
+    main(options.folder, options.rows, options.cores)
