@@ -38,6 +38,7 @@ from benchmarks.machine import machine
 from data.cache import cache_dir
 from spark_jobs import workers
 from spark_jobs.label import LabelSettings, labelled
+from spark_jobs.near_duplicates import near_duplicates
 from spark_jobs.session import start
 
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -155,10 +156,9 @@ def main(folder: Path, sizes: list[int], cores: int) -> None:
         for place, rows in enumerate([4 * FILE_ROWS // 10, *sizes]):
             write_rows(work / f"rows{place}", tokens, rows)
             with measured() as usage:
-                frame = decoded(spark, work / f"rows{place}", str(work / "tokenizer"))
-                frame.write.parquet(str(work / f"sequences{place}"))
-                sequences = spark.read.parquet(str(work / f"sequences{place}"))
-                labelled(sequences, unknown, LabelSettings()).write.parquet(str(work / f"labels{place}"))
+                copies = near_duplicates(spark.read.parquet(str(work / f"rows{place}")))
+                sequences = decoded(spark, work / f"rows{place}", str(work / "tokenizer"))
+                labelled(sequences, copies, unknown, LabelSettings()).write.parquet(str(work / f"labels{place}"))
             if place == 0:
                 continue  # Java and the workers warm up
             table.add_row(

@@ -18,7 +18,6 @@ from metrics.categories import PREFILTERS, label
 from metrics.categories.ner import load_ner
 from metrics.taxonomy import taxonomy
 from spark_jobs.measure import to_arrow
-from spark_jobs.near_duplicates import near_duplicates
 from spark_jobs.schemas import LABELS, arrow_schema
 
 
@@ -66,15 +65,17 @@ def _passed() -> Column:
     return passed.cast("int").alias("passed")
 
 
-def labelled(sequences: DataFrame, duplicates: DataFrame, settings: LabelSettings) -> DataFrame:
+def labelled(sequences: DataFrame, copies: DataFrame, duplicates: DataFrame, settings: LabelSettings) -> DataFrame:
     """Table `labels`.
 
     Args:
-        sequences: `sequence_id`, `tokens`, `text`.
+        sequences: `sequence_id`, `text`.
+        copies: What `near_duplicates` says of each of them.
         duplicates: `sequence_id`, `duplicates`; rows that are missing there have an unknown count.
         settings: See there.
     """
     texts = sequences.select("sequence_id", "text", _passed())
-    joined = texts.join(near_duplicates(sequences.select("sequence_id", "tokens")), "sequence_id")
-    joined = joined.join(duplicates, "sequence_id", "left")
+    # Numbers are hashed and texts pass by them: sorting both, as Spark would, costs several times as much.
+    joined = texts.join(copies.hint("shuffle_hash"), "sequence_id")
+    joined = joined.join(duplicates.hint("shuffle_hash"), "sequence_id", "left")
     return joined.mapInArrow(_label_batches(settings), from_arrow_schema(arrow_schema(LABELS)))

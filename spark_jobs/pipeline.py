@@ -15,6 +15,7 @@ from spark_jobs.counts import count_tables, duplicates_table, token_counts
 from spark_jobs.examples import examples
 from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.measure import MeasureSettings, measured
+from spark_jobs.near_duplicates import near_duplicates
 from spark_jobs.plan import TABLE_STAGES, Plan, plain
 from spark_jobs.predict import predict
 from spark_jobs.prepare import PrepareSettings, prepare_tables, rejected_by_reason
@@ -157,8 +158,11 @@ class Pipeline:
         self._write(frame, "metrics", "measure: metrics", shown, total)
 
     def _label(self, shown: StageProgress, total: int | None) -> None:
+        tokens = self.table("sequences").select("sequence_id", "tokens")
+        copies = run_action(self.spark, "label: near-duplicates", lambda: near_duplicates(tokens))
         frame = labelled(
             self._spread("sequences"),
+            copies,
             duplicates_table(self.spark, self.folder),
             LabelSettings(self.plan.config.include_attribution, self.plan.config.ner_model),
         )

@@ -17,6 +17,7 @@ from data.demo_secrets import SHAPES as SECRETS
 from data.demo_secrets import Secrets
 from metrics.categories import PREFILTERS, label
 from spark_jobs.label import LabelSettings, labelled
+from spark_jobs.near_duplicates import near_duplicates
 from spark_jobs.schemas import LABELS
 
 COUNTER = "\n".join(f"step {n}" for n in range(40, 70))
@@ -36,6 +37,11 @@ def generated() -> list[str]:
     people, secrets = People(5), Secrets(5)
     texts = [people.document(shape).text for shape in LETTERS for _ in range(6)]
     return texts + [secrets.document(shape).text for shape in SECRETS for _ in range(6)]
+
+
+def labels(sequences: DataFrame, duplicates: DataFrame, settings: LabelSettings | None = None) -> DataFrame:
+    copies = near_duplicates(sequences.select("sequence_id", "tokens"))
+    return labelled(sequences, copies, duplicates, settings or LabelSettings())
 
 
 def table(spark: SparkSession, texts: list[str], tokens: np.ndarray) -> DataFrame:
@@ -65,7 +71,7 @@ def differing(spark: SparkSession, texts: list[str]) -> int:
 
 def test_hostile_rows_are_labelled_and_none_is_lost(spark: SparkSession) -> None:
     texts = [*HOSTILE, LETTER]
-    frame = labelled(table(spark, texts, distinct_tokens(len(texts))), counts(spark, {0: 1}), LabelSettings())
+    frame = labels(table(spark, texts, distinct_tokens(len(texts))), counts(spark, {0: 1}), LabelSettings())
     rows = {row["sequence_id"]: row for row in frame.select("sequence_id", "category", "is_harmful").collect()}
     assert sorted(rows) == list(range(len(texts)))
     assert all(row["category"] for row in rows.values())
@@ -88,7 +94,7 @@ def test_java_reads_the_prefilters_as_python_does_on_real_rows(spark: SparkSessi
 
 def test_labels_of_spark_are_those_of_the_plain_function(spark: SparkSession) -> None:
     texts = [*generated(), COUNTER, PROSE]
-    frame = labelled(table(spark, texts, distinct_tokens(len(texts))), counts(spark, {0: 7}), LabelSettings())
+    frame = labels(table(spark, texts, distinct_tokens(len(texts))), counts(spark, {0: 7}), LabelSettings())
     assert frame.columns == [column.name for column in LABELS]
     found = frame.orderBy("sequence_id").toArrow()
     expected = label(texts, np.array([7] + [-1] * (len(texts) - 1)))
@@ -102,7 +108,7 @@ def test_labels_of_spark_are_those_of_the_plain_function(spark: SparkSession) ->
 def test_copies_and_taxonomy_stand_beside_the_evidence(spark: SparkSession) -> None:
     tokens = distinct_tokens(4)
     tokens[3] = tokens[1]
-    frame = labelled(
+    frame = labels(
         table(spark, [PROSE, COUNTER, PROSE, COUNTER], tokens), counts(spark, {0: 9, 1: 2, 2: 0}), LabelSettings()
     )
     rows = frame.orderBy("sequence_id").collect()
@@ -114,7 +120,7 @@ def test_copies_and_taxonomy_stand_beside_the_evidence(spark: SparkSession) -> N
 def test_attribution_is_harmful_only_where_asked_for(spark: SparkSession) -> None:
     header = "# Copyright (c) 2011 Barnaby Quell <barnaby@quellhaus.org>\n# All rights reserved.\n"
     for asked, category in ((False, "boilerplate"), (True, "pii")):
-        frame = labelled(table(spark, [header], distinct_tokens(1)), counts(spark, {0: 1}), LabelSettings(asked))
+        frame = labels(table(spark, [header], distinct_tokens(1)), counts(spark, {0: 1}), LabelSettings(asked))
         assert [row["category"] for row in frame.collect()] == [category]
 
 
@@ -128,5 +134,5 @@ def test_a_model_for_names_reaches_the_workers(spark: SparkSession, tmp_path: Pa
     pipeline.to_disk(tmp_path / "names")
     text = "We heard that quilla brandywether has moved; she can be reached under +44 20 7946 1823 until June."
     settings = LabelSettings(ner_model=str(tmp_path / "names") if given else None)
-    row = labelled(table(spark, [text], distinct_tokens(1)), counts(spark, {0: 1}), settings).first()
+    row = labels(table(spark, [text], distinct_tokens(1)), counts(spark, {0: 1}), settings).first()
     assert ("PERSON" in row["pii_types"]) == given
