@@ -71,10 +71,10 @@ def decoded(spark: SparkSession, folder: Path, tokenizer: str):
         decode = workers.decoder(tokenizer, None)
         for batch in batches:
             text = pa.array(decode(batch.column("tokens").to_pylist()), pa.string())
-            yield pa.RecordBatch.from_arrays([*batch.columns, text], names=["sequence_id", "tokens", "text"])
+            yield pa.RecordBatch.from_arrays([batch.column("sequence_id"), text], names=["sequence_id", "text"])
 
     frame = spark.read.parquet(str(folder))
-    return frame.mapInArrow(run, "sequence_id long, tokens array<int>, text string")
+    return frame.mapInArrow(run, "sequence_id long, text string")
 
 
 @dataclass

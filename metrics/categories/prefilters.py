@@ -15,7 +15,7 @@ _CAPITAL = r"[^\x00-@\[-\x7f]"  # A-Z or any character beyond ASCII: how a name 
 _SPACE = r"[ \t\r\n\f\x0b]"
 _END = r"(?![\s\S])"
 _WORD_START = r"(?:[^A-Za-z]|^)"
-_HANDFUL = 6
+_HANDFUL = 3
 
 Words = tuple[str, str, bool]  # patterns separated by spaces (`_` for a space), what follows them, whatever the case
 
@@ -33,11 +33,17 @@ def _by_first_letter(*groups: Words) -> str:
             for case in {letter, letter.swapcase()} if any_case else {letter}:
                 tails.setdefault(case, []).append(tail)
     branches = [f"{letter}(?:{'|'.join(tails[letter])})" for letter in sorted(tails)]
-    # A handful of letters at a time behind a class of them: eight looks at a letter instead of fifty.
-    letters = sorted(tails)
+    return _tree(sorted(tails), branches)
+
+
+def _tree(letters: list[str], branches: list[str]) -> str:
+    """Branches behind classes of their first letters, thirds within thirds: a few looks at a letter, not fifty."""
+    if len(letters) <= _HANDFUL:
+        return "|".join(branches)
+    third = -(-len(letters) // 3)
     return "|".join(
-        f"(?=[{''.join(letters[at : at + _HANDFUL])}])(?:{'|'.join(branches[at : at + _HANDFUL])})"
-        for at in range(0, len(letters), _HANDFUL)
+        f"(?=[{''.join(letters[at : at + third])}])(?:{_tree(letters[at : at + third], branches[at : at + third])})"
+        for at in range(0, len(letters), third)
     )
 
 
