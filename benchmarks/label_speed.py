@@ -39,6 +39,7 @@ from data.cache import cache_dir
 from spark_jobs import workers
 from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.near_duplicates import near_duplicates
+from spark_jobs.pipeline import ROWS_PER_TASK
 from spark_jobs.session import start
 
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -155,6 +156,8 @@ def main(folder: Path, sizes: list[int], cores: int) -> None:
             table.add_column(heading, justify="right")
         for place, rows in enumerate([4 * FILE_ROWS // 10, *sizes]):
             write_rows(work / f"rows{place}", tokens, rows)
+            # As the pipeline sets it.
+            spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-rows // ROWS_PER_TASK)))
             with measured() as usage:
                 copies = near_duplicates(spark.read.parquet(str(work / f"rows{place}")))
                 sequences = decoded(spark, work / f"rows{place}", str(work / "tokenizer"))

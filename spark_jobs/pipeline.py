@@ -24,7 +24,7 @@ from spark_jobs.score import ScoreSettings, score_table
 from spark_jobs.summarize import column_reference, summarize
 from spark_jobs.watch import run_action
 
-_ROWS_PER_TASK = 16_384
+ROWS_PER_TASK = 16_384
 
 
 class StageProgress(Protocol):
@@ -47,11 +47,15 @@ class Progress(Protocol):
 class Pipeline:
     """One run: each stage writes its tables whole, notes that it did, and is skipped when that was done before."""
 
-    def __init__(self, spark: SparkSession, plan: Plan, folder: RunFolder, progress: Progress) -> None:
+    def __init__(
+        self, spark: SparkSession, plan: Plan, folder: RunFolder, progress: Progress, no_predictor: str | None = None
+    ) -> None:
+        """A run of `plan` in `folder`; `no_predictor` says why the predictor is left out, if it is."""
         self.spark = spark
         self.plan = plan
         self.folder = folder
         self.progress = progress
+        self.no_predictor = no_predictor
         self.rows = folder.state.get("rows", {})
         self._skipped: set[str] = set()
 
@@ -68,7 +72,7 @@ class Pipeline:
         rows = self.rows["sampled"]
         # Spark's fixed 200 shuffle partitions cost a small run seconds a job.
         cores = self.spark.sparkContext.defaultParallelism
-        self.spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-rows // _ROWS_PER_TASK)))
+        self.spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-rows // ROWS_PER_TASK)))
         self._stage("count", "duplicates and token frequencies", rows, self._count)
         self._stage("score", "one pass of the model", rows, self._score)
         self._stage("measure", "metrics", rows, self._measure)
@@ -170,14 +174,17 @@ class Pipeline:
 
     def _predict(self, shown: StageProgress, total: int | None) -> None:
         writing = self.folder.writing("predictions")
-        section = predict(
-            self.spark,
-            self.table("metrics"),
-            self.table("labels"),
-            writing,
-            self.plan.config.seed,
-            _rows_of(shown, total),
-        )
+        if self.no_predictor:
+            section = {"skipped": self.no_predictor}
+        else:
+            section = predict(
+                self.spark,
+                self.table("metrics"),
+                self.table("labels"),
+                writing,
+                self.plan.config.seed,
+                _rows_of(shown, total),
+            )
         if not section["skipped"]:
             self.folder.publish(writing, "predictions")
         write_json(self.folder.path / "predictor.json", section)
@@ -185,7 +192,7 @@ class Pipeline:
     def _spread(self, name: str) -> DataFrame:
         """Table `name` by id over enough partitions to keep every core busy."""
         cores = self.spark.sparkContext.defaultParallelism
-        return self.table(name).repartition(max(cores * 2, -(-self.rows["sampled"] // _ROWS_PER_TASK)), "sequence_id")
+        return self.table(name).repartition(max(cores * 2, -(-self.rows["sampled"] // ROWS_PER_TASK)), "sequence_id")
 
     def _write(self, frame: DataFrame, name: str, description: str, shown: StageProgress, total: int | None) -> None:
         writing = self.folder.writing(name)

@@ -79,6 +79,7 @@ def measure_again(spark: SparkSession, plan: Plan, progress: Progress, about: di
     folder.open()
     try:
         folder.save(config=plain(plan.config), **about)
-        return Pipeline(spark, plan, folder, progress).run(about)
+        why = "the rows were measured again; what tells a recited row from another is asked of the run before"
+        return Pipeline(spark, plan, folder, progress, no_predictor=why).run(about)
     finally:
         folder.close()
