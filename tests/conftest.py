@@ -10,13 +10,6 @@ from data.demo_model import Demo
 from data.demo_model import demo as cached_demo
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of one folder run in one process, so that with `-n 2 --dist loadgroup` no fixture is made twice."""
-    for item in items:
-        folder = item.path.relative_to(config.rootpath / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder))
-
-
 @pytest.fixture(scope="session")
 def demo() -> Demo:
     """The embedded corpus and model; trained once (under two minutes), then taken from the cache."""
