@@ -110,7 +110,7 @@ def mailbox(user: str, domain: str) -> str:
     """Whose mailbox it is: `EMAIL` for a person's, `ROLE_EMAIL` for a function's or a list's, empty for a placeholder.
 
     Placeholders are the domains reserved for examples (RFC 2606), their like, and names such as `user` or `foo`. A
-    mailbox is a function's if a part of its name is one (`press`, `events-marketing`), if its name is an ordinary word
+    mailbox is a function's if a part of its name is one (`press`, `village-sales`), if its name is an ordinary word
     and nobody's name (`figures`), or if such a word follows the name of the domain.
     """
     user, domain = user.lower(), domain.lower()
@@ -137,7 +137,7 @@ def _plain_word(word: str) -> bool:
 
 
 def _compound_role(user: str) -> bool:
-    """Whether a mailbox is a role with an ordinary word before or after it, in one word: `authorbilling`."""
+    """Whether a mailbox is a role with an ordinary word before or after it, in one word: `millsales`."""
     for cut in range(_LONG, len(user) - 2):
         head, tail = user[:cut], user[cut:]
         if (tail in _ROLES and _plain_word(head)) or (head in _ROLES and _plain_word(tail)):

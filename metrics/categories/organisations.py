@@ -30,6 +30,7 @@ _WORDS = re.compile(
     r"non-?profit|open(?:ing)? hours|headquarters|open (?:daily|weekdays)|www\.|https?://)",
     re.IGNORECASE,
 )
+_RECORD_REACH = 1000  # characters
 # A record of a person names the employer in a field.
 _RECORD = re.compile(r"(?:^|\n)[ \t]{0,8}(?:Company|Employer|Occupation|Job title|Position)[ \t]?:", re.IGNORECASE)
 # Freephone and shared-cost numbers of North America, Britain, Ireland, Australia and Germany are an organisation's.
@@ -53,7 +54,7 @@ def organisational(text: str, span: Span, named: bool) -> bool:
     """
     if span.type == "PHONE" and _FREEPHONE.match(text, span.start, span.end):
         return True
-    if named or span.type not in {"PHONE", "ADDRESS", "EMAIL"} or _RECORD.search(text):
+    if named or span.type not in {"PHONE", "ADDRESS", "EMAIL"} or _is_record(text, span):
         return False
     around = text[max(0, span.start - _REACH) : span.start], text[span.end : span.end + _REACH]
     if span.type == "EMAIL":
@@ -61,3 +62,8 @@ def organisational(text: str, span: Span, named: bool) -> bool:
         own = bool(FREE_MAIL.match(domain.lower())) or personal_name(user)
         return not own and any(_DESKS.search(part) for part in around)
     return any(_NAMES.search(part) or _DESKS.search(part) or _WORDS.search(part) for part in around)
+
+
+def _is_record(text: str, span: Span) -> bool:
+    """Whether a field for an employer stands near; the whole of a long text is not searched for each finding."""
+    return bool(_RECORD.search(text, max(0, span.start - _RECORD_REACH), span.end + _RECORD_REACH))
