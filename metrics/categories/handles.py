@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from metrics.categories.evidence import Span
 from metrics.categories.matches import first_matches
+from metrics.gazetteer import ordinary_words
 
 _NAME = r"[A-Za-z0-9_`|^\[\]{}\\-]{2,24}"
 # `<nick> text`, with or without a time before it, as logs of chats are written.
@@ -53,7 +54,8 @@ def find_handles(text: str) -> Iterator[Span]:
             for match in first_matches(pattern, text):
                 yield Span("HANDLE", *match.span(1), 0.4, "mention in a social network")
     for match in first_matches(_FIELD, text):
-        yield Span("HANDLE", *match.span(1), 0.5, "value of a field for a handle")
+        if match.group(1).lower() not in ordinary_words():  # `Aim: This study ...`, `nickname: String`
+            yield Span("HANDLE", *match.span(1), 0.5, "value of a field for a handle")
     if ".com/" in text:
         for match in first_matches(_PROFILE, text):
             yield Span("HANDLE", *match.span(1), 0.5, "link to a person's profile")

@@ -1,5 +1,7 @@
 """Network addresses that may lead to a person: public ones, of versions 4 and 6."""
 
+# ruff: noqa: SIM905 (word lists read better as text)
+
 from __future__ import annotations
 
 import ipaddress
@@ -18,6 +20,13 @@ _VERSION = re.compile(
     r"(?:v|ver|version|release|revision|section|build|firmware|driver|assembly[a-z]{0,20}|§)[\"'\s.:=(]{0,4}\Z",
     re.IGNORECASE | re.ASCII,
 )
+# The name of a program before a small number (`nginx/1.10.12.13`), unless the word means a machine.
+_PROGRAM = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9+_-]{1,24})[ /]\Z", re.ASCII)
+_MACHINES = frozenset(
+    """ip ipv4 from to host hosts server servers address addresses addr client clients at on by via is of and or ping
+    peer node user users gateway router dns ns nameserver subnet netmask proxy for in with as the was hit got""".split()
+)
+_LARGEST_VERSION = 25
 # A number of that form that opens a line before a capitalised word numbers a section.
 _HEADING = re.compile(r" {1,2}[A-Z][a-z]")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -36,6 +45,9 @@ def find_network_addresses(text: str) -> Iterator[Span]:
         if recognize("IP_ADDRESS", match.group()):
             opens = not text[max(0, match.start() - 24) : match.start()].rpartition("\n")[2].strip()
             heading = opens and _HEADING.match(text, match.end())
+            program = _PROGRAM.search(text, max(0, match.start() - 26), match.start())
+            names_program = program and program["name"].lower() not in _MACHINES
+            heading = heading or (names_program and int(octets[0]) <= _LARGEST_VERSION)
             long = not heading and sum(len(octet) > 1 for octet in octets) >= 2 and octets[0] != "0"
             yield Span("IP_ADDRESS", match.start(), match.end(), 0.6 if long else 0.3, "public address, version 4")
     for match in first_matches(_V6, text):

@@ -220,3 +220,26 @@ def test_each_finding_says_why_without_the_text() -> None:
     for span in spans:
         assert span["why"]
         assert not any(part in span["why"] for part in ("Oduya", "mo@", "7719", "1961", "8143"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Aim: This study asks how mills were built.",
+        "{aim: true, skype: false, icq: null}",
+        "nickname: String",
+        "Flash Player 11.2.202.235 is installed",
+        "served by nginx/1.10.12.13 today",
+        "kernel 2.6.18.128 is running",
+    ],
+)
+def test_fields_of_other_things_and_versions_of_programs_are_nobodys(text: str) -> None:
+    assert [span for span in find_personal_data(text) if span.score >= LIKELY] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("skype: barnaby.quell77", "HANDLE"), ("login from 11.93.212.77 failed", "IP_ADDRESS")],
+)
+def test_handles_in_fields_and_addresses_of_machines_are_found(text: str, kind: str) -> None:
+    assert kind in {span.type for span in find_personal_data(text) if span.score >= LIKELY}
