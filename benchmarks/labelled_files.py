@@ -197,18 +197,33 @@ def read_rows(path: Path, text: str = "text") -> list[Row]:
     Raises:
         SystemExit: The file has no such column, or is of another kind.
     """
+    try:
+        rows = _read(path)
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:  # broken JSON and parquet are ValueErrors
+        raise SystemExit(
+            f"{path} cannot be read: {error}. Expected UTF-8 text with one row a line, or parquet."
+        ) from error
+    if not rows:
+        raise SystemExit(f"{path} has no rows.")
+    if not isinstance(rows[0], dict) or text not in rows[0]:
+        names = ", ".join(rows[0]) if isinstance(rows[0], dict) else "rows that are no objects"
+        raise SystemExit(f"{path} has no column {text}; it has {names}. Name the text's with --text.")
+    found = [row for row in rows if isinstance(row.get(text), str) and row[text] and row[text] != "#ERROR!"]
+    if not found:
+        raise SystemExit(f"{path}: no row has a text in column {text}.")
+    return found
+
+
+def _read(path: Path) -> list[Row]:
     if path.suffix == ".csv":
+        csv.field_size_limit(1 << 30)  # a row may be a long line
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    elif path.suffix in {".jsonl", ".json"}:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    elif path.suffix == ".parquet":
-        rows = pq.read_table(path).to_pylist()
-    else:
-        raise SystemExit(f"{path}: expected a file that ends in .csv, .jsonl or .parquet.")
-    if rows and text not in rows[0]:
-        raise SystemExit(f"{path} has no column {text}; it has {', '.join(rows[0])}. Name the text's with --text.")
-    return [row for row in rows if row[text] and row[text] != "#ERROR!"]
+            return list(csv.DictReader(file))
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    raise SystemExit(f"{path}: expected a file that ends in .csv, .jsonl or .parquet.")
 
 
 def read_spans(path: Path) -> list[dict]:

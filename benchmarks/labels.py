@@ -3,7 +3,8 @@
     python benchmarks/labels.py FOLDER                                 the tables of docs/categories.md
     python benchmarks/labels.py FILE --text COLUMN --label COLUMN      any labelled csv, jsonl or parquet file
 
-Precision and recall with Wilson's 95 % intervals, F1 with a bootstrap's (rows drawn again, copies of a text together).
+Precision and recall with Wilson's 95 % intervals, F1 with a bootstrap's (rows drawn again; in the table of yes-or-no
+questions copies of a text together).
 Where one number decides an answer its threshold is chosen by five-fold cross-validation, too: F1 "out of fold" judges
 each fifth of the texts by the threshold that was best on the others. No text is on both sides of a split.
 
@@ -189,7 +190,8 @@ def known_files(console: Console, folder: Path) -> None:
         console.print(f"macro-F1 {macro:.3f}, goal .85 / .89")
     if (folder / "pii_spans.jsonl").is_file():
         console.print(span_table(folder / "pii_spans.jsonl"))
-    console.print(harmful_table(folder))
+    if harmful_rows(folder):
+        console.print(harmful_table(folder))
 
 
 def any_file(console: Console, path: Path, text: str, truth: str, names: Mapping[str, str]) -> None:
@@ -202,7 +204,7 @@ def any_file(console: Console, path: Path, text: str, truth: str, names: Mapping
             "Name the columns with --text and --label."
         )
     found, speed = evidence_of([row[text] for row in rows])
-    true = [names.get(row[truth], row[truth]) for row in rows]
+    true = [names.get(str(row[truth]), str(row[truth])) for row in rows]
     table, macro = confusion_table(path.name, true, [str(row["category"]) for row in found])
     console.print(table)
     console.print(f"macro-F1 {macro:.3f}; {len(rows):,} rows, {speed:,.0f} rows/s a core")
@@ -217,6 +219,8 @@ if __name__ == "__main__":
         "--map", action="append", default=[], metavar="THEIRS=OURS", help="translate a label; repeatable"
     )
     options = parser.parse_args()
+    if wrong := [pair for pair in options.map if "=" not in pair]:
+        parser.error(f"--map {wrong[0]}: expected THEIRS=OURS, such as source=code")
     console = Console(width=max(150, Console().width))
     console.print(machine())
     if options.path.is_dir():

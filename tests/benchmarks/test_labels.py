@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.labelled_files import HARMFUL_LABELS, HARMFUL_ROWS, five_way, harmful_rows, read_rows
+from benchmarks.labelled_files import HARMFUL_LABELS, HARMFUL_ROWS, SPAN_TASKS, TASKS, five_way, harmful_rows, read_rows
 from benchmarks.labels import any_file, known_files, overlap
 
 CODE = "for (size_t i = 0; i < n; ++i) {\n    total += weights[i] * values[i];\n}\nreturn total;\n"
@@ -71,6 +71,24 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
         read_rows(tmp_path / "mine.txt")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", "", "has no rows"),
+        ("header.csv", "text,category\n", "has no rows"),
+        ("latin.csv", "text,category\ncaf\xe9,code\n", "cannot be read"),
+        ("broken.jsonl", "{'text': 1}\n", "cannot be read"),
+        ("numbers.jsonl", '{"text": 1}\n', "no row has a text in column text"),
+        ("list.jsonl", "[1]\n", "rows that are no objects"),
+        ("broken.parquet", "PAR", "cannot be read"),
+    ],
+)
+def test_files_that_cannot_be_read_say_so(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(SystemExit, match=message):
+        read_rows(tmp_path / name)
+
+
 def test_overlap_by_hand() -> None:
     assert overlap((0, 10), (0, 10)) == 1
     assert overlap((0, 10), (5, 15)) == pytest.approx(5 / 15)
@@ -95,4 +113,14 @@ def test_on_the_real_files(shared_data: Path, tmp_path: Path) -> None:
     assert len(rows) == sum(1 for _ in HARMFUL_ROWS.open(encoding="utf-8")) - 1
     shown = console(tmp_path)
     known_files(shown, shared_data)
-    assert "macro-F1" in printed(shown)
+    text = printed(shown)
+    assert float(text.split("macro-F1 ")[1].split(",")[0]) >= 0.85
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if line.startswith("│")]
+    goals = {line[0]: line for line in lines if "/" in line[-1]}
+    assert len(goals) == len(TASKS) + len(SPAN_TASKS)
+    for line in goals.values():
+        f1 = next(cell for cell in reversed(line[:-1]) if "(" in cell)  # the last figure with an interval
+        assert float(f1.split(" ")[0]) >= float(line[-1].split("/")[0]), line[0]
+    named = next(line for line in lines if line[0].startswith("lm_extraction_by_domain, demem"))
+    precision, recall = (float(cell.split(" ")[0]) for cell in named[5:7])
+    assert precision >= 0.8 and recall >= 0.95
