@@ -239,7 +239,13 @@ def test_fields_of_other_things_and_versions_of_programs_are_nobodys(text: str) 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [("skype: barnaby.quell77", "HANDLE"), ("login from 11.93.212.77 failed", "IP_ADDRESS")],
+    [
+        ("she wrote +442079461823 on it", "PHONE"),
+        ("ask +14155552671 instead", "PHONE"),
+        ("+49 (0)30 1234567 until five", "PHONE"),
+        ("skype: barnaby.quell77", "HANDLE"),
+        ("login from 11.93.212.77 failed", "IP_ADDRESS"),
+    ],
 )
 def test_handles_in_fields_and_addresses_of_machines_are_found(text: str, kind: str) -> None:
     assert kind in {span.type for span in find_personal_data(text) if span.score >= LIKELY}
