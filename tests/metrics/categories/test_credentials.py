@@ -99,3 +99,15 @@ def test_the_lines_before_the_end_of_a_key_belong_to_it() -> None:
     text = "a note\nzR8yWbNc7Ea5HdUg1PqXo4k3JfQ9sLx0\n2MvTzR8yWbNc7Ea5\n-----END PRIVATE KEY-----\n"
     (span,) = find_credentials(text)
     assert text[span.start : span.end].startswith("zR8y") and text[span.start : span.end].endswith("PRIVATE KEY")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PASS: check_mills2\nPASS: tests/basic2.sh",
+        'class="sk-spinner sk-spinner-three-bounce"',
+        "sk-learn-contrib-of-mills",
+    ],
+)
+def test_logs_of_tests_and_names_of_styles_are_no_credentials(text: str) -> None:
+    assert find_credentials(text) == []
