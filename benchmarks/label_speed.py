@@ -39,7 +39,7 @@ from data.cache import cache_dir
 from spark_jobs import workers
 from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.near_duplicates import near_duplicates
-from spark_jobs.pipeline import ROWS_PER_TASK
+from spark_jobs.partitions import set_shuffle_partitions
 from spark_jobs.session import start
 
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -156,8 +156,7 @@ def main(folder: Path, sizes: list[int], cores: int) -> None:
             table.add_column(heading, justify="right")
         for place, rows in enumerate([4 * FILE_ROWS // 10, *sizes]):
             write_rows(work / f"rows{place}", tokens, rows)
-            # As the pipeline sets it.
-            spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-rows // ROWS_PER_TASK)))
+            set_shuffle_partitions(spark, rows)  # as the pipeline does
             with measured() as usage:
                 copies = near_duplicates(spark.read.parquet(str(work / f"rows{place}")))
                 sequences = decoded(spark, work / f"rows{place}", str(work / "tokenizer"))

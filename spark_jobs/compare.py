@@ -23,12 +23,12 @@ from spark_jobs.compare_examples import comparison_examples
 from spark_jobs.compare_figures import Group, figures, joined
 from spark_jobs.continuations import ask_models
 from spark_jobs.measured_run import MeasuredRun, check_same_rows
+from spark_jobs.partitions import set_shuffle_partitions
 from spark_jobs.pipeline import Progress
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.summarize import finite
 from spark_jobs.watch import run_action
 
-_ROWS_PER_TASK = 16_384
 _ORDER = {category.name: place for place, category in enumerate(CATEGORIES)}
 _HARMFUL = {category.name for category in CATEGORIES if category.harmful}
 
@@ -66,9 +66,7 @@ def compare(
     runs = {"before": MeasuredRun.open(before)} | {name: MeasuredRun.open(path) for name, path in after.items()}
     original, models = runs["before"], list(runs)
     count = original.folder.state["rows"]["sampled"]
-    # Spark's fixed 200 shuffle partitions cost a small run seconds a job.
-    cores = spark.sparkContext.defaultParallelism
-    spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-count // _ROWS_PER_TASK)))
+    set_shuffle_partitions(spark, count)
 
     with progress.stage("check", "the same rows in all runs", count) as shown:
         sizes = _check_split(spark, original, split, check_same_rows(spark, runs))

@@ -17,6 +17,7 @@ from metrics.intervals import wilson_interval
 from spark_jobs import workers
 from spark_jobs.continuations import EL_10, FLUENCY
 from spark_jobs.measured_run import MeasuredRun
+from spark_jobs.partitions import tasks_for
 from spark_jobs.summarize import finite
 from spark_jobs.watch import run_action
 
@@ -28,7 +29,6 @@ _GROUPS = [_KEYS, ("model", "split"), ("model",)]
 _NGRAMS = (1, 2, 3)
 _PLACES = ("first", "second", "third")  # of an n-gram; -1 where it is shorter
 _NGRAM_SCHEMA = "model string, split string, category string, n int, first int, second int, third int"
-_ROWS_PER_TASK = 16_384
 _LN_LN2 = math.log(math.log(2))
 _MEANS = ("memorization_score", "memorization_accuracy", "n_sacrebleu")
 # Under `--scores extractable` a run has none of these.
@@ -202,7 +202,7 @@ def _share(part: int, rows: int) -> tuple[float | None, float | None, float | No
 
 def _distinct_ngrams(spark: SparkSession, table: DataFrame, rows: int) -> dict[tuple[str | int | None, ...], int]:
     """How many different n-grams the greedy continuations of each group hold, by model, split, category and n."""
-    part = F.pmod(F.xxhash64("sequence_id"), F.lit(-(-rows // _ROWS_PER_TASK))).alias("part")
+    part = F.pmod(F.xxhash64("sequence_id"), F.lit(tasks_for(rows))).alias("part")
     ngrams = (
         table.where("greedy_tokens is not null")
         .select(*_KEYS, part, "greedy_tokens")

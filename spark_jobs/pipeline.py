@@ -16,6 +16,7 @@ from spark_jobs.examples import examples
 from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.measure import MeasureSettings, measured
 from spark_jobs.near_duplicates import near_duplicates
+from spark_jobs.partitions import set_shuffle_partitions, spread
 from spark_jobs.plan import TABLE_STAGES, Plan, plain
 from spark_jobs.predict import predict
 from spark_jobs.prepare import PrepareSettings, prepare_tables, rejected_by_reason
@@ -23,8 +24,6 @@ from spark_jobs.run_folder import RunFolder, settings_key, write_json
 from spark_jobs.score import ScoreSettings, score_table
 from spark_jobs.summarize import column_reference, summarize
 from spark_jobs.watch import run_action
-
-ROWS_PER_TASK = 16_384
 
 
 class StageProgress(Protocol):
@@ -70,9 +69,7 @@ class Pipeline:
         """
         self._stage("prepare", "read, tokenize, check", self.plan.source.rows, self._prepare)
         rows = self.rows["sampled"]
-        # Spark's fixed 200 shuffle partitions cost a small run seconds a job.
-        cores = self.spark.sparkContext.defaultParallelism
-        self.spark.conf.set("spark.sql.shuffle.partitions", max(2 * cores, -(-rows // ROWS_PER_TASK)))
+        set_shuffle_partitions(self.spark, rows)
         self._stage("count", "duplicates and token frequencies", rows, self._count)
         self._stage("score", "one pass of the model", rows, self._score)
         self._stage("measure", "metrics", rows, self._measure)
@@ -191,8 +188,7 @@ class Pipeline:
 
     def _spread(self, name: str) -> DataFrame:
         """Table `name` by id over enough partitions to keep every core busy."""
-        cores = self.spark.sparkContext.defaultParallelism
-        return self.table(name).repartition(max(cores * 2, -(-self.rows["sampled"] // ROWS_PER_TASK)), "sequence_id")
+        return self.table(name).repartition(spread(self.spark, self.rows["sampled"]), "sequence_id")
 
     def _write(self, frame: DataFrame, name: str, description: str, shown: StageProgress, total: int | None) -> None:
         writing = self.folder.writing(name)

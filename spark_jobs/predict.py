@@ -23,9 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from metrics.metric import Column
 from metrics.platt import Platt, fit_platt
-from metrics.prediction import COLUMNS
 from spark_jobs import workers
 from spark_jobs.predictor_features import (
     CLASS_NAMES,
@@ -37,7 +35,7 @@ from spark_jobs.predictor_features import (
 )
 from spark_jobs.predictor_figures import Approach, Sample, section
 from spark_jobs.predictor_fit import Linear, Task, fit_all
-from spark_jobs.schemas import SEQUENCES, arrow_schema
+from spark_jobs.schemas import PREDICTIONS, arrow_schema
 from spark_jobs.watch import run_action
 
 FOLDS = 5
@@ -46,8 +44,6 @@ HELD_OUT: tuple[tuple[int, ...], ...] = (*((fold,) for fold in range(FOLDS)), *c
 MAX_ROWS = 20_000  # that models are fitted on: some 25 inputs need no more, and each row enters up to 80 models
 MIN_ROWS = 100  # of either outcome; with fewer the figures of five folds are noise
 MIN_CLASS_ROWS = 50  # the same within a class of the taxonomy
-
-PREDICTIONS: tuple[Column, ...] = (SEQUENCES[0], *COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,8 @@ def attributed(text: str, start: int, end: int) -> bool:
     at most 500 characters away; or a credit's verb follows within 40 characters.
     """
     before = text[max(0, start - _REACH) : start].rpartition("\n\n")[2]
-    last = None
-    for last in _MARKER.finditer(before):  # noqa: B007 (the last one is wanted)
-        pass
-    if last and not _MAIL_LINE.search(before, last.end()):
+    markers = list(_MARKER.finditer(before))
+    if markers and not _MAIL_LINE.search(before, markers[-1].end()):
         return True
     return bool(_CREDIT_BEHIND.search(text, end, end + 40))
 

@@ -17,8 +17,8 @@ from metrics.categories.licence import licence_evidence
 from metrics.categories.phrases import Phrases
 from metrics.categories.templates import PHRASES, WEAK_PHRASES
 from metrics.metric import Column
+from metrics.taxonomy import RECITED_FROM
 
-HIGHLY_DUPLICATED = 6  # more than 5 duplicates: Prashanth et al. 2024 call the row recited
 THRESHOLD = 0.75  # of `licence_probability`: from here on the text is a licence; chosen by cross-validation
 NOTICE = 0.5  # from here on it is a licence or another legal notice, such as a line of copyright; boilerplate, too
 ENOUGH_WEAK = 2
@@ -48,7 +48,7 @@ def find(rows: Rows) -> Evidence:
         columns={
             "boilerplate_phrases": (phrases + templates).tolist(),
             "licence_probability": probability.astype(np.float32),
-            "highly_duplicated": [None if count < 0 else count >= HIGHLY_DUPLICATED for count in rows.duplicates],
+            "highly_duplicated": [None if count < 0 else count >= RECITED_FROM for count in rows.duplicates],
         },
         why=[
             f"licence probability {likely:.2f}, {of_licences} phrases of licences, {of_templates} of templates"

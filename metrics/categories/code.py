@@ -10,12 +10,13 @@ prose there, so a licence header in a comment is not code.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
 import numpy as np
 
+from metrics.categories.chunks import chunks
 from metrics.categories.evidence import Category, Evidence, Rows
 from metrics.metric import Column
 
@@ -108,20 +109,11 @@ def code_probability(texts: Sequence[str]) -> np.ndarray:
     """
     bias, table = weights()
     logits = np.full(len(texts), bias)
-    for start, chunk in _chunks(texts):
+    for start, chunk in chunks(texts, _SIGNS_OF_ONE_CHUNK, _TEXT):
         rows, which, values = grams(chunk)
         logits[start : start + len(chunk)] += np.bincount(rows, weights=table[which] * values, minlength=len(chunk))
     probability = 1.0 / (1.0 + np.exp(-np.clip(logits, -40, 40)))
     return np.where([bool(text) and not text.isspace() for text in texts], probability, 0.0)
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
-    start = signs = 0
-    for index, text in enumerate(texts):
-        signs += min(len(text), _TEXT) + 1
-        if signs >= _SIGNS_OF_ONE_CHUNK or index == len(texts) - 1:
-            yield start, texts[start : index + 1]
-            start, signs = index + 1, 0
 
 
 def find(rows: Rows) -> Evidence:

@@ -13,6 +13,8 @@ from functools import cache
 
 import numpy as np
 
+from metrics.categories.chunks import chunks
+
 _LOWER_OR_BLANK = bytes(ord(chr(byte).lower()) if chr(byte).isalnum() else 32 for byte in range(128)) + b" " * 128
 _LONGEST_WORD = 32  # characters beyond it do not count
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, as a product with it must be reversible
@@ -101,7 +103,7 @@ class Phrases:
             Rows and numbers of phrases, int64 [M] each; each phrase once for each text that it is in, sorted by row.
         """
         keys = [np.zeros(0, dtype=np.int64)]
-        for start, chunk in _chunks(texts):
+        for start, chunk in chunks(texts, _CHUNK, _TEXT):
             runs = _runs(words_of(chunk), {length for length, _, _ in self._by_length})
             for (_, known, numbers), (rows, hashes) in zip(self._by_length, runs, strict=True):
                 likely = np.flatnonzero(self._filter[hashes >> _FILTER_BITS])
@@ -120,12 +122,3 @@ def _runs(words: Words, lengths: set[int]) -> Iterator[tuple[np.ndarray, np.ndar
         if length in lengths:
             within = words.rows[: len(hashes)] == words.rows[length - 1 :]
             yield words.rows[: len(hashes)][within], hashes[within]
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
-    start = characters = 0
-    for index, text in enumerate(texts):
-        characters += min(len(text), _TEXT) + 1
-        if characters >= _CHUNK or index == len(texts) - 1:
-            yield start, texts[start : index + 1]
-            start, characters = index + 1, 0

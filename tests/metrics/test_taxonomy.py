@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from metrics.categories.boilerplate import HIGHLY_DUPLICATED
-from metrics.taxonomy import CLASSES, RECITED_FROM, TAXONOMY, taxonomy
+from metrics.categories import label
+from metrics.taxonomy import CLASSES, RECITATION, RECITED_FROM, RECOLLECTION, TAXONOMY, taxonomy
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,9 @@ def test_the_column_names_every_class() -> None:
 
 
 def test_recited_and_highly_duplicated_are_the_same_count() -> None:
-    assert RECITED_FROM == HIGHLY_DUPLICATED
+    copies = np.array([RECITED_FROM - 1, RECITED_FROM])
+    assert label(["a row of text"] * 2, copies)["highly_duplicated"] == [False, True]
+    assert taxonomy(copies.tolist(), ["", ""]) == [RECOLLECTION, RECITATION]
 
 
 def test_one_count_for_each_row() -> None:

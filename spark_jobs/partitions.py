@@ -1,0 +1,22 @@
+"""How many pieces Spark cuts a table into: enough to keep every core busy, few enough not to be all scheduling."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+ROWS_PER_TASK = 16_384
+
+
+def tasks_for(rows: int) -> int:
+    """Pieces of at most `ROWS_PER_TASK` rows, at least one."""
+    return max(1, -(-rows // ROWS_PER_TASK))
+
+
+def spread(spark: SparkSession, rows: int) -> int:
+    """Pieces for `rows` rows on this session: as `tasks_for`, and two for each core at least."""
+    return max(2 * spark.sparkContext.defaultParallelism, tasks_for(rows))
+
+
+def set_shuffle_partitions(spark: SparkSession, rows: int) -> None:
+    """Lets shuffles make so many pieces: Spark's fixed 200 cost a small run seconds a job."""
+    spark.conf.set("spark.sql.shuffle.partitions", spread(spark, rows))
