@@ -2,12 +2,17 @@
 
     python benchmarks/label_hostile.py FOLDER [--megabytes 1] [--most 2]
 
-FOLDER holds `pythia70m_labelled.csv`. Each bait is one row of a megabyte beside 2,000 real rows; its peer is a row as
-long of the real rows' text. All are labelled once, and the slowest and their peers in turn, three times. A bait is made
-for every regular expression of `metrics/categories` (what the expression matches, again and again, with an end that
-fits nothing), beside a list of what commonly breaks: lines without end, NUL, marks of writing direction, lone
-surrogates, nested quantifiers' food. The prefilters run in Java, as in a run; there, texts with lone surrogates cannot
-occur (parquet holds none).
+FOLDER holds `pythia70m_labelled.csv`. Each bait is one row of a megabyte, and its peer a row as long of that file's
+text; both are labelled alone, since other rows beside them would hide how slow a bait is. All baits are labelled once,
+the slowest and the peer three times in turn; medians are compared. The prefilters run in Java, as in a run, and are
+measured in the same way, but their peer is the file's rows, as many characters: in one row of them a search would end
+at the first finding. In Java texts with lone surrogates cannot occur (parquet holds none).
+
+A bait is made for every regular expression of `metrics/categories` (what the expression matches, again and again, with
+an end that fits nothing), beside a list of what commonly breaks: lines without end, NUL, marks of writing direction,
+lone surrogates, nested quantifiers' food, and hundreds of findings far apart, around which detectors look for words.
+
+Exits with 1 if a bait takes more than `--most` times as long as its peer, in Python or in Java.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +34,7 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
@@ -39,9 +45,11 @@ from benchmarks.machine import machine
 from data.cache import cache_dir
 from metrics.categories import PREFILTERS, label
 
-ROWS = 2_000
 REPEATS = 3
 SHOWN = 12
+WARM_UPS = 3
+PEER = "real text"
+WINDOW = 200  # characters of a row, about 64 tokens
 EXAMPLES = 12
 
 COMMON: dict[str, str] = {
@@ -89,6 +97,25 @@ COMMON: dict[str, str] = {
     "born": "born on ",
     "a counter": "1, 2, 3, ",
     "copyright": "Copyright (c) ",
+}
+
+# What is found by the hundred in one text, and what lies between: words that the detectors look for near a finding.
+FAR_APART = 400
+FINDINGS: dict[str, str] = {
+    "mail addresses": "z.oduya{}@harrowgate.net ",
+    "names": "Zephrine Oduya{} ",
+    "senders": "From: Zephrine Oduya <zo{}@harrowgate.net>\n",
+    "telephones": "call +44 20 7946 1{:03d} ",
+    "streets": "418{} Larkspur Lane, ",
+    "passwords": "password = 'tr4cKt0r!{}'\n",
+}
+FILLERS: dict[str, str] = {
+    "employers": "employer x ",
+    "fields": "employer: x\n",
+    "companies": "Mill Inc. ",
+    "telephones": "tel: ",
+    "copyrights": "copyright x\n",
+    "spaces": " ",
 }
 
 
@@ -143,6 +170,9 @@ def baits(length: int) -> Iterator[tuple[str, str]]:
     for name, piece in COMMON.items():
         yield name, filled(piece)
         yield f"{name}, then !", filled(piece, "!")
+    for name, finding in FINDINGS.items():
+        for between, filler in FILLERS.items():
+            yield f"{name} among {between}", far_apart(finding, filler, length)
     rng = random.Random(0)
     for name, pattern in patterns().items():
         texts = [text for text in examples(pattern) if text]
@@ -151,6 +181,14 @@ def baits(length: int) -> Iterator[tuple[str, str]]:
             yield name, filled(longest)
             # Matches cut short, so that the expression starts to match again and again and does not end.
             yield f"{name}, cut", filled("".join(text[: rng.randint(1, len(text))] for text in texts))
+
+
+def far_apart(finding: str, filler: str, length: int) -> str:
+    """`FAR_APART` findings, each with a number of its own, evenly in a text of `length` characters of filler."""
+    share = length // FAR_APART
+    gap = filler * (share // len(filler) + 1)
+    pieces = (finding.format(number) for number in range(FAR_APART))
+    return "".join((piece + gap)[:share] for piece in pieces).ljust(length)
 
 
 def seconds(texts: Sequence[str]) -> float:
@@ -163,61 +201,81 @@ def seconds(texts: Sequence[str]) -> float:
     return spent
 
 
-def in_java(texts: dict[str, str], ordinary: str) -> dict[str, float]:
-    """Seconds that the prefilters need for each text in Spark, over those for ordinary text of the same length."""
+def slowest(names: Sequence[str], measure: Callable[[str], float], peer: str) -> dict[str, float]:
+    """The slowest of many texts over their peer.
+
+    Args:
+        names: The texts' names.
+        measure: Seconds that the text of this name takes.
+        peer: The peer's name.
+
+    Returns:
+        The ratio of the medians for each of the `SHOWN` slowest, the slowest first.
+    """
+    measure(peer)  # everything is loaded
+    once = {name: measure(name) for name in names}
+    shown = sorted(names, key=lambda name: -once[name])[:SHOWN]
+    rounds = [{name: measure(name) for name in (peer, *shown)} for _ in range(REPEATS)]
+    medians = {name: statistics.median(spent[name] for spent in rounds) for name in rounds[0]}
+    return {name: medians[name] / medians[peer] for name in sorted(shown, key=lambda name: -medians[name])}
+
+
+def in_java(texts: dict[str, str], peer: Sequence[str]) -> dict[str, float]:
+    """`slowest` for the prefilters in Spark, over rows of as many characters."""
     from pyspark.sql import functions as F
 
     from spark_jobs.session import start
 
-    work = Path(tempfile.mkdtemp(prefix="label-hostile-"))
-    names = list(texts)
-    all_texts = [ordinary, *(text.encode("utf-8", "replace").decode() for text in texts.values())]
-    for number, text in enumerate(all_texts):
-        pq.write_table(pa.table({"text": [text] * 4}), work / f"{number}.parquet")
-    spark = start("hostile text", work, "local[1]", 4040, cache_dir())
-    spent: list[list[float]] = [[] for _ in all_texts]
-    for _ in range(2):  # the first to warm up
-        for number in range(len(all_texts)):
-            frame = spark.read.parquet(str(work / f"{number}.parquet"))
+    with tempfile.TemporaryDirectory(prefix="label-hostile-") as folder:
+        work = Path(folder)
+        numbers = {name: number for number, name in enumerate((PEER, *texts))}
+        for name, rows in {PEER: peer, **{name: [text] for name, text in texts.items()}}.items():
+            plain = [row.encode("utf-8", "replace").decode() for row in rows]
+            pq.write_table(pa.table({"text": plain}), work / f"{numbers[name]}.parquet")
+        spark = start("hostile text", work, "local[1]", 4040, cache_dir())
+
+        def measure(name: str) -> float:
+            frame = spark.read.parquet(str(work / f"{numbers[name]}.parquet"))
             hits = [F.sum(F.col("text").rlike(pattern).cast("int")) for pattern in PREFILTERS.values()]
             started = time.monotonic()
             frame.agg(F.count("*"), *hits).collect()
-            spent[number].append(time.monotonic() - started)
-    spark.stop()
-    ordinary_seconds, *others = (one[-1] for one in spent)
-    return dict(zip(names, (value / ordinary_seconds for value in others), strict=True))
+            return time.monotonic() - started
+
+        for _ in range(WARM_UPS):
+            measure(PEER)
+        found = slowest(list(texts), measure, PEER)
+        spark.stop()
+    return found
 
 
 def main(folder: Path, length: int, most: float) -> int:
     """Prints the slowest baits; 1 if one is slower than allowed."""
     console = Console(width=max(100, Console().width))
     console.print(machine())
-    rows = [row["text"] for row in read_rows(folder / PYTHIA)]
-    real = (rows * (ROWS // len(rows) + 1))[:ROWS]
-    text = "\n".join(rows)
-    ordinary = (text * (length // len(text) + 1))[:length]
-    label(real[:100])  # everything is loaded
-    found = dict(baits(length))
-    once = {name: seconds([*real, bait]) for name, bait in found.items()}
-    ratios: dict[str, float] = {}
-    for name in sorted(once, key=lambda name: -once[name])[:SHOWN]:
-        spent = [(seconds([*real, found[name]]), seconds([*real, ordinary])) for _ in range(REPEATS)]
-        ratios[name] = statistics.median(bad for bad, _ in spent) / statistics.median(good for _, good in spent)
-    java = in_java(found, ordinary)
-    table = Table(title=f"{len(found)} baits of {length:,} characters; the slowest", title_justify="left")
-    for heading in ("bait", "time of its batch over its peer's", "prefilters in Java, over ordinary text's"):
-        table.add_column(heading, justify="left" if heading == "bait" else "right")
-    for name in sorted(ratios, key=lambda name: -ratios[name]):
-        table.add_row(name, f"{ratios[name]:.2f}", f"{java[name]:.2f}")
-    console.print(table)
-    console.print(f"largest: {max(ratios.values()):.2f} in a batch, {max(java.values()):.2f} in Java; no row was lost")
-    return int(max(ratios.values()) > most)
+    real = [row["text"] for row in read_rows(folder / PYTHIA)]
+    times = length // sum(map(len, real)) + 1
+    text, found = ("\n".join(real * times))[:length], dict(baits(length))
+    rows = [text[at : at + WINDOW] for at in range(0, length, WINDOW)]
+    largest = 0.0
+    for what, ratios in (
+        ("labelled", slowest(list(found), lambda name: seconds([text if name == PEER else found[name]]), PEER)),
+        ("prefilters in Java", in_java(found, rows)),
+    ):
+        table = Table(title=f"{len(found)} baits, {what}; the slowest", title_justify="left")
+        table.add_column("bait")
+        table.add_column("time over its peer's", justify="right")
+        for name, ratio in ratios.items():
+            table.add_row(escape(name), f"{ratio:.2f}{' too slow' if ratio > most else ''}")
+        console.print(table)
+        largest = max(largest, *ratios.values())
+    console.print(f"largest: {largest:.2f} (at most {most:g} is allowed); no row was lost")
+    return int(largest > most)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--megabytes", type=float, default=1.0)
-    parser.add_argument("--most", type=float, default=2.0, help="exit with 1 if a batch is slower than this")
+    parser.add_argument("--most", type=float, default=2.0, help="exit with 1 if a bait is slower than this")
     options = parser.parse_args()
     sys.exit(main(options.folder, int(options.megabytes * 1_000_000), options.most))

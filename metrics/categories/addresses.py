@@ -22,25 +22,54 @@ _RARE_STREET_WORD = (
     r"Stream|Summit|Throughway|Trace|Track|Tunnel|Underpass|Unions?|Valleys?|Via|Viaduct|Views?|Villages?|Ville|Vista|"
     r"Walks?|Wall|Wells?)"
 )
+_SPACE = r"[ \t\r\n]"  # in ASCII: the prefilter knows no other
 _CITY_NAME = r"(?:[A-Z][\w.'’-]{1,24} ){0,2}[A-Z][\w.'’-]{1,24}"
-_PLACE = rf"{_CITY_NAME},?\s{{1,3}}(?P<state>[A-Z]{{2}})\s{{1,2}}(?P<zip>[0-9]{{5}})(?:-[0-9]{{4}})?(?![0-9])"
-_UNIT = r"(?:,?\s(?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.?\s#?[A-Za-z0-9]{1,6})?"
+_PLACE = (
+    rf"{_CITY_NAME},?{_SPACE}{{1,3}}(?P<state>[A-Z]{{2}}){_SPACE}{{1,2}}(?P<zip>[0-9]{{5}})(?:-[0-9]{{4}})?(?![0-9])"
+)
+_UNIT = r"(?P<unit>,?[ \t\r\n](?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.?[ \t\r\n]#?[A-Za-z0-9]{1,6})?"
 # Each word of the street's name has three letters, but for a direction: "137 S. Ct." is a volume of reports.
 _STREET = re.compile(
     r"(?<![\w.,/-])[0-9]{1,6}[A-Za-z]?[ \t](?:[NSEW]{1,2}\.?[ \t])?(?:[A-Z0-9][\w'’-]{2,24}[ \t]){1,3}"
-    rf"(?:{_STREET_WORD}\b|(?P<rare>{_RARE_STREET_WORD}\b))\.?{_UNIT}(?P<place>(?:,\s?|\s{{1,3}}){_PLACE})?"
+    rf"(?:{_STREET_WORD}\b|(?P<rare>{_RARE_STREET_WORD}\b))\.?{_UNIT}(?P<place>(?:,{_SPACE}?|{_SPACE}{{1,3}}){_PLACE})?"
 )
-_STATE_AND_POSTCODE = re.compile(r"[A-Z]{2}\s{1,2}[0-9]{5}")
+# What ends in a street's word and is none: measures ("5 Minute Drive"), courts of law, drives of computers, ranks.
+_MEASURE = re.compile(
+    r"[0-9]{1,6} (?:Minutes?|Mins?|Hours?|Hrs?|Miles?|Kilomet(?:er|re)s?|Met(?:er|re)s?|Yards?|Inch|Foot|Feet|Weeks?|"
+    r"Months?|Years?|Seconds|Pounds?|Dollars?|Percent|Million|Billion) |"
+    r"[0-9]{1,2} (?:Stars?|Days?|Nights?|Speed|Doors?|Lanes?|Wheels?|Way|Point|Disc|Disk) ",
+    re.IGNORECASE | re.ASCII,
+)
+_NO_STREET = re.compile(
+    r" (?:(?:Supreme|High|District|Circuit|Appeals?|Appellate|Superior|Federal|Crown|Criminal|Family|Municipal|"
+    r"Magistrates?'?|Probate|Constitutional|Juvenile|Bankruptcy|Traffic|Food|Tennis|Basketball|Squash|Moot) "
+    r"(?:Court|Ct)|"
+    r"(?:Hard|Disk|Disc|Flash|Floppy|Thumb|Pen|Tape|Zip|USB|SSD|DVD|Test|Blood|Food|Toy|Fund|Wheel|Warp) Drive|"
+    r"(?:First|Second|Third|Last) Place|Milky Way|(?:One|Two|Three|Four) Way|(?:Two|Three|Four|Six) Lane [A-Z][a-z]+)\Z"
+)
+# A number of these is a house's or a year. It is a year after a word that dates, before "The", and before the noun that
+# it dates ("2008 Wall Street crash").
+_YEAR = re.compile(r"(?:1[89]|20)[0-9]{2} ")
+_DATING = re.compile(
+    r"(?:\b(?:in|since|until|till|during|by|before|after|early|late|mid|the|a|this|circa|ca\.|Spring|Summer|Fall|Autumn|"
+    r"Winter|January|February|March|April|May|June|July|August|September|October|November|December),?[ -])\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_DATED = re.compile(
+    r" (?!(?:in|on|at|and|or|where|which|near|is|was|to|by|from|for|with|of|off|since|until|who|when)\b)[a-z]"
+)
+_STATE_AND_POSTCODE = re.compile(r"[A-Z]{2}[ \t\r\n]{1,2}[0-9]{5}")
 _CITY = re.compile(rf"(?<![\w]){_PLACE}\b")
 _BOX = re.compile(
-    r"\b(?:P\.?\s?O\.?\s?Box|Postfach|Casilla)\s[0-9]{1,6}\b|\bUnit [0-9]{3,5} Box [0-9]{3,5}\b", re.I | re.A
+    r"\b(?:P\.?[ \t\r\n]?O\.?[ \t\r\n]?Box|Postfach|Casilla)[ \t\r\n][0-9]{1,6}\b|\bUnit [0-9]{3,5} Box [0-9]{3,5}\b",
+    re.I | re.A,
 )
 _GERMAN = re.compile(
     r"\b[A-ZÄÖÜ][a-zäöüß-]{2,24}(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer) [0-9]{1,4}[a-z]?\b"
 )
 _LABELLED = re.compile(
     r"\b(?:(?:home|mailing|postal|street|billing|shipping|delivery|residential)[ _-]?)?"
-    r"address:\s{0,2}(?P<value>[0-9]{1,6}[ \t][^\n]{4,80})",
+    r"address:[ \t\r\n]{0,2}(?P<value>[0-9]{1,6}[ \t][^\n]{4,80})",
     re.IGNORECASE | re.ASCII,
 )
 # The first digit of the postcodes of each state.
@@ -73,7 +102,7 @@ def find_addresses(text: str) -> list[Span]:
     """
     spans = []
     for match in first_matches(_STREET, text):
-        if _INSTITUTION.search(match.group()) or (match["rare"] and not match["place"]):
+        if _INSTITUTION.search(match.group()) or (not match["place"] and (match["rare"] or _other(text, match))):
             continue
         score = 0.9 if match["place"] else 0.6
         why = "street with city and postcode" if match["place"] else "house number and street"
@@ -89,3 +118,14 @@ def find_addresses(text: str) -> list[Span]:
     for pattern, why in ((_BOX, "box number"), (_GERMAN, "street and house number")):
         spans.extend(Span("ADDRESS", match.start(), match.end(), 0.6, why) for match in first_matches(pattern, text))
     return spans
+
+
+def _other(text: str, match: re.Match[str]) -> bool:
+    """Whether a number and words that end as a street's name, without city and postcode, are something else."""
+    words = match.group().rstrip(".")
+    if _MEASURE.match(words) or _NO_STREET.search(words):
+        return True
+    if not _YEAR.match(words) or match["unit"]:
+        return False
+    dating = _DATING.search(text, max(0, match.start() - 12), match.start())
+    return bool(dating or words[5:9] == "The " or _DATED.match(text, match.end()))

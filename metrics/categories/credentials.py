@@ -1,27 +1,27 @@
 """Credentials: private keys, tokens of known formats, passwords in assignments, connection strings.
 
 Formats with a fixed prefix need no more than the prefix. Everything else needs a name that promises a secret
-(`password`, `api_key`) and a value that looks chosen and not written: long enough, of mixed characters, no placeholder,
-no expression. A hash alone is never a credential, since nothing next to it says that it opens anything.
+(`password`, `api_key`) or a place where only a password stands, and a value that looks chosen and not written
+(`secret_values.py`). A hash alone is never a credential, since nothing next to it says that it opens anything.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 from metrics.categories.evidence import LIKELY, SPANS_TYPE, Category, Evidence, Rows, Span, reasons, without_overlaps
 from metrics.categories.matches import first_matches
 from metrics.categories.prefilters import CREDENTIALS as PREFILTER
+from metrics.categories.private_keys import find_private_keys
+from metrics.categories.secret_values import entropy, is_basic, is_password, is_salt, is_token, is_url_password
 from metrics.metric import Column
 
 _TOKENS: tuple[tuple[str, str], ...] = (
     ("AWS_ACCESS_KEY", r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"),
     ("GITHUB_TOKEN", r"\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_\w{20,255}"),
     ("GITLAB_TOKEN", r"\bglpat-[\w-]{20,64}"),
-    ("SLACK_TOKEN", r"\bxox[abprs]-[\w-]{10,250}|hooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/\w{12,40}"),
+    ("SLACK_TOKEN", r"\bxox[abprs]-[\w-]{10,250}|\bhooks\.slack\.com/services/T\w{6,20}/B\w{6,20}/\w{12,40}"),
     ("STRIPE_KEY", r"\b[sr]k_(?:live|test)_[0-9a-zA-Z]{16,250}"),
     ("GOOGLE_KEY", r"\bAIza[\w-]{35}|\bya29\.[\w-]{20,250}"),
     ("OPENAI_KEY", r"\bsk-(?:proj-|ant-)?[A-Za-z0-9_-]{20,250}"),
@@ -37,77 +37,55 @@ _TOKENS: tuple[tuple[str, str], ...] = (
 )
 _TOKEN_PATTERNS = tuple((name, re.compile(pattern, re.ASCII)) for name, pattern in _TOKENS)
 
-# Lines of base64, also with their ends escaped as in JSON.
-_BASE64_LINES = r"(?:(?:\\r)?(?:\\n)?\s{0,4}[A-Za-z0-9+/=]{8,80}){0,80}"
-_KEY_BLOCK = re.compile(r"(?<![A-Za-z0-9_])(?P<label>[A-Z ]{0,30})KEY(?: BLOCK)?-{4,5}" + _BASE64_LINES)
-_STATIC_KEY = re.compile(r"(?<![A-Za-z0-9_])OpenVPN Static key V[0-9]-{0,5}(?:\s{0,4}[0-9a-f]{8,64}){0,40}")
-_PUTTY_KEY = re.compile(r"(?<![A-Za-z0-9_])Private-Lines: ?[0-9]{1,4}(?:\s{0,4}[A-Za-z0-9+/=]{8,80}){0,80}")
-_KEY_END = re.compile(r"-{4,5}END [A-Z ]{0,20}PRIVATE KEY")
-_BASE64_LINE = re.compile(r"[A-Za-z0-9+/=]{4,80}\r?")
-_MOST_LINES = 80
-# A window that begins in the middle of the line that opens a PEM block.
-_CUT_BLOCK = re.compile(
-    r"\A(?:EY|Y)?-{0,5}\n[A-Za-z0-9+/]{64}\n[A-Za-z0-9+/=\n]{8,8000}\Z|\A(?:EY|Y)?-{1,5}\n[A-Za-z0-9+/]{40,64}\n?[A-Za-z0-9+/\n=]{0,8000}\Z"
-)
 _URL_PASSWORD = re.compile(
-    r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://[^\s:/@'\"<>]{0,64}:(?P<value>[^\s@/'\"<>]{3,100})@[\w.\[-]", re.ASCII
+    r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}://(?P<user>[^\s:/@'\"<>]{0,64}):(?P<value>[^\s@/'\"<>]{3,100})@"
+    r"(?P<host>[\w.\[-][\w.-]{0,80})",
+    re.ASCII,
 )
+# Some end a longer word (`dbpassword`); the others stand alone or behind a small letter (`bypass`, but `dbPwd`).
 _NAME = (
-    r"(?:pass(?:word|wd|phrase|code)?|pwd|psk|secret(?:[_-]?(?:access[_-]?)?key)?|(?:access|auth|api|refresh|bearer|session)?[_-]?"
-    r"token|(?:api|access|auth|account|private|encryption|signing|master)[_-]?key|apikey|client[_-]?secret|credentials?)"
+    r"(?P<name>pass(?:word|wd|phrase)|(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
+    r"(?:pass(?:code)?|pwd|psk|secret(?:[_-]?(?:access[_-]?)?key)?|(?:access|auth|api|refresh|bearer|session)?[_-]?token|"
+    r"(?:api|access|auth|account|private|encryption|signing|master)[_-]?key|apikey|client[_-]?secret|credentials?))"
 )
 _ASSIGNMENT = re.compile(
-    rf"(?<![A-Za-z]){_NAME}[\"']?\]?[ \t]{{0,8}}(?P<joint>=>|:=|==?|:|\bis\b)[ \t]{{0,8}}(?P<quote>[\"'`]?)"
+    rf"{_NAME}[\"']?\]?[ \t]{{0,8}}(?P<joint>=>|:=|==?|:|\bis\b)[ \t]{{0,8}}(?P<quote>[\"'`]?)"
     r"(?P<value>[^\s\"'`<>]{4,200})",
     re.IGNORECASE | re.ASCII,
 )
-_SPOKEN = re.compile(
-    r"\b(?:login|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}password[ \t]{1,4}(?P<value>\S{4,100})",
+# Name and value side by side: `define('NAME', 'value')`, `#define NAME "value"`, `setenv("NAME", "value")`.
+_DEFINITION = re.compile(
+    r"\b(?:define|setenv|putenv|setdefault|setProperty)(?:\([ \t]{0,4}[\"']|[ \t]{1,4})"
+    r"[\w.-]{0,40}?(?P<name>pass(?:word|wd|phrase)?|pwd|psk|secret|token|key|salt)[\"']?(?:,[ \t]{0,16}|[ \t]{1,16})"
+    r"(?P<quote>[\"'])(?P<value>[^\"'\n]{4,200})",
     re.IGNORECASE | re.ASCII,
 )
-# Other places that only a password has: SQL, the command line of curl, an element of XML.
+_SPOKEN = re.compile(
+    r"\b(?:login|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}password[ \t]{1,4}(?P<value>\S{4,100})|"
+    r"(?<![\w-])--(?:[a-z]{1,12}-)?(?:password|passwd|passphrase)[ \t]{1,4}['\"]?(?P<option>[^\s'\"]{4,100})",
+    re.IGNORECASE | re.ASCII,
+)
+# Places that only a password has: SQL, the options of programs (mysql's has no space), an element of XML.
 _PLACES = (
     re.compile(r"\bidentified by[ \t]{1,4}['\"](?P<value>[^'\"\s]{4,100})['\"]", re.IGNORECASE | re.ASCII),
     re.compile(r"\bcurl [^\n]{0,200}?(?:-u|--user)[ =]['\"]?[^\s:'\"]{1,64}:(?P<value>[^\s'\"]{4,100})", re.ASCII),
     re.compile(
-        r"<[A-Za-z:_.-]{0,24}(?:pass(?:word|wd)?|secret|apikey|token)>(?P<value>[^<\s]{6,200})</",
-        re.IGNORECASE | re.ASCII,
+        r"\b(?:mysql[a-z]{0,8}|mariadb) (?:[^\n]{0,100}? )?-p['\"]?(?P<value>[^\s'\"-][^\s'\"]{3,99})", re.ASCII
     ),
+    re.compile(r"\bsshpass[ \t]{1,4}-p[ \t]{0,4}['\"]?(?P<value>[^\s'\"]{4,100})", re.ASCII),
+    re.compile(r"<[A-Za-z:_.-]{0,24}pass(?:word|wd)?>(?P<value>[^<\s]{6,200})</", re.IGNORECASE | re.ASCII),
 )
-_AUTHORIZATION = re.compile(r"\b(?:Bearer|Basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/_.=~-]{12,2000})", re.ASCII)
-_PLACEHOLDER = re.compile(
-    r"x{3,}|\*{3,}|\.{3}|^[<\[{$%(].{0,200}|.{0,200}[\])}>]$|your|example|change_?me|placeholder|redacted|dummy|sample|foobar|"
-    r"^(?:none|null|true|false|nil|undefined|password|passwd|secret|token|test|string|str|bytes|int|bool|required|optional)\b|"
-    r"\$\{|\{\{|%\(|%s|<.{0,100}>|\w\(|\w\[|^self\.|^os\.|^process\.env|^this\.",
-    re.IGNORECASE,
+_ELEMENT = re.compile(
+    r"<[A-Za-z:_.-]{0,24}(?P<name>secret|apikey|token)>(?P<value>[^<\s]{6,200})</", re.IGNORECASE | re.ASCII
 )
+_AUTHORIZATION = re.compile(r"\b(?P<scheme>Bearer|Basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/_.=~-]{12,2000})", re.ASCII)
 _UPPER, _DIGIT = re.compile("[A-Z]"), re.compile("[0-9]")
-_DIGEST_NAME = re.compile(
-    r"(?:sha\d{0,3}|md5|hash|digest|checksum|integrity|csrf|public|foreign|primary|sort|cache)[\w.-]{0,12}$",
+# What a token or key of another sort is called: a checksum, a part of a database, a mark that a form sends back.
+_NO_SECRET_NAME = re.compile(
+    r"(?:sha\d{0,3}|md5|hash|digest|checksum|integrity|csrf|xsrf|authenticity|verification|page|next|continuation|cursor|"
+    r"public|foreign|primary|sort|cache)[\w.-]{0,12}$",
     re.IGNORECASE,
 )
-
-
-def entropy(value: str) -> float:
-    """Shannon entropy of a string's characters in bits per character; 0 for an empty one."""
-    counts = Counter(value).values()
-    return -sum(count / len(value) * math.log2(count / len(value)) for count in counts) if value else 0.0
-
-
-def _chosen(value: str, quoted: bool) -> bool:
-    """Whether a value looks like a secret: mixed characters, no word, no placeholder, no expression."""
-    value = value.rstrip(",;.")
-    if len(value) < 6 or _PLACEHOLDER.search(value) or entropy(value) < 2.2:
-        return False
-    digits = any(character.isdigit() for character in value)
-    letters = any(character.isalpha() for character in value)
-    mixed_case = not value.islower() and not value.isupper() and not value.istitle()
-    signs = any(character in "!$%&*?#@^+~" for character in value)
-    if digits and letters:
-        return True
-    if quoted:
-        return signs or (len(value) >= 16 and mixed_case and entropy(value) >= 3.5)
-    return (signs and letters and mixed_case) or (len(value) >= 24 and mixed_case and entropy(value) >= 4.0)
 
 
 def find_credentials(text: str) -> list[Span]:
@@ -120,28 +98,66 @@ def find_credentials(text: str) -> list[Span]:
         Spans without overlaps, in order, of types `PRIVATE_KEY`, `AWS_ACCESS_KEY` and the other known token formats,
         `CONNECTION_STRING`, `PASSWORD`, `AUTHORIZATION`.
     """
-    spans = [*_tokens(text), *_keys(text)]
-    for match in first_matches(_URL_PASSWORD, text) if "://" in text else ():
-        value = match["value"]
-        if not _PLACEHOLDER.search(value) and value.lower() not in {"pass", "pwd", "passwd"}:
-            why = f"password in a URL, entropy {entropy(value):.1f} bits a character"
-            spans.append(Span("CONNECTION_STRING", *match.span("value"), 0.9, why))
+    return without_overlaps([*_tokens(text), *find_private_keys(text), *_assigned(text), *_placed(text), *_sent(text)])
+
+
+def _assigned(text: str) -> Iterator[Span]:
+    """Values given to the name of a password, a token or a key."""
     for match in first_matches(_ASSIGNMENT, text):
         if match.group().startswith("PASS:"):
             continue  # what Automake writes before the name of a test
-        if _DIGEST_NAME.search(text, max(0, match.start() - 24), match.start()):
+        start, joint = match.start(), match["joint"]
+        if _NO_SECRET_NAME.search(text, max(0, start - 24), start):
             continue
-        if _chosen(match["value"], bool(match["quote"])):
+        name = match["name"].lower()
+        closed = bool(match["quote"]) and text.startswith(match["quote"], match.end())
+        # A number behind a colon may be the next column or a date; a passcode is a number.
+        plain = (closed and joint != "==") or joint in {"=", "=>", ":="} or name == "passcode"
+        bare = name == "token" and re.match(r"[\w.-]", text[start - 1 : start]) is None
+        if _is_secret(name, match["value"], closed, plain, bare):
             why = f"value assigned to a secret's name, entropy {entropy(match['value']):.1f} bits a character"
-            spans.append(Span("PASSWORD", *match.span("value"), 0.8, why))
-    for pattern in (_SPOKEN, *_PLACES):
+            yield Span("PASSWORD", *match.span("value"), 0.8, why)
+    for match in first_matches(_DEFINITION, text):
+        value, closed = match["value"], text.startswith(match["quote"], match.end())
+        if " " in value and not is_salt(value):
+            continue  # a sentence
+        if _is_secret(match["name"].lower(), value, closed, closed, bare=False):
+            yield Span("PASSWORD", *match.span("value"), 0.8, "value defined under a secret's name")
+
+
+def _is_secret(name: str, value: str, quoted: bool, plain: bool, bare: bool) -> bool:
+    if name.endswith(("token", "key", "salt")):
+        return is_token(value, quoted, bare)
+    if name == "pass":
+        plain = plain and quoted  # `pass = 2048` counts tests
+    return is_password(value, quoted, plain and name.startswith(("pass", "pwd", "psk")))
+
+
+def _placed(text: str) -> Iterator[Span]:
+    """Values where a password stands."""
+    for match in first_matches(_URL_PASSWORD, text) if "://" in text else ():
+        if is_url_password(match["user"], match["value"], match["host"]):
+            why = f"password in a URL, entropy {entropy(match['value']):.1f} bits a character"
+            yield Span("CONNECTION_STRING", *match.span("value"), 0.9, why)
+    for match in first_matches(_SPOKEN, text):
+        group = "value" if match["value"] else "option"
+        if is_password(match[group], quoted=group == "value"):
+            yield Span("PASSWORD", *match.span(group), 0.7, "value where a password stands")
+    for pattern in _PLACES:
         for match in first_matches(pattern, text):
-            if _chosen(match["value"], quoted=True):
-                spans.append(Span("PASSWORD", *match.span("value"), 0.7, "value where a password stands"))
+            if is_password(match["value"], quoted=True, plain=True):
+                yield Span("PASSWORD", *match.span("value"), 0.7, "value where a password stands")
+    for match in first_matches(_ELEMENT, text):
+        if _is_secret(match["name"].lower(), match["value"], quoted=True, plain=False, bare=False):
+            yield Span("PASSWORD", *match.span("value"), 0.7, "element named after a secret")
+
+
+def _sent(text: str) -> Iterator[Span]:
+    """Values of authorization headers."""
     for match in first_matches(_AUTHORIZATION, text):
-        if _chosen(match["value"], quoted=False):
-            spans.append(Span("AUTHORIZATION", *match.span("value"), 0.85, "value of an authorization header"))
-    return without_overlaps(spans)
+        value = match["value"]
+        if is_basic(value) if match["scheme"] == "Basic" else is_token(value, quoted=False):
+            yield Span("AUTHORIZATION", *match.span("value"), 0.85, "value of an authorization header")
 
 
 def _tokens(text: str) -> Iterator[Span]:
@@ -151,39 +167,6 @@ def _tokens(text: str) -> Iterator[Span]:
                 continue  # `sk-spinner-three-bounce`
             if "EXAMPLE" not in match.group() and entropy(match.group()) >= 2.8:
                 yield Span(name, match.start(), match.end(), 0.95, "known token format")
-
-
-def _keys(text: str) -> Iterator[Span]:
-    """Blocks of private keys: whole, without their end, or without their beginning."""
-    for match in first_matches(_KEY_BLOCK, text) if "KEY" in text else ():
-        label = match["label"].lstrip()
-        if "PRIVATE" in label.split() and not label.startswith("END "):
-            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.95, "opening line of a private key")
-        elif match.start() == 0 and "PRIVATE ".endswith(label) and label.strip():
-            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.7, "cut opening line of a private key")
-        elif match.start() == 0 and not label and re.search(r"[A-Za-z0-9+/]{40}", match.group()):
-            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.5, "cut opening line of a key")
-    for match in first_matches(_KEY_END, text) if "PRIVATE KEY" in text else ():
-        start = _first_line_of_base64(text, match.start())
-        if start < match.start():
-            yield Span("PRIVATE_KEY", start, match.end(), 0.95, "closing line of a private key")
-    for pattern, why in ((_STATIC_KEY, "static key of OpenVPN"), (_PUTTY_KEY, "private lines of a PuTTY key")):
-        for match in first_matches(pattern, text):
-            yield Span("PRIVATE_KEY", match.start(), match.end(), 0.95, why)
-    cut = _CUT_BLOCK.match(text)
-    if cut and entropy(text[:400]) >= 4.5:
-        yield Span("PRIVATE_KEY", 0, len(text), 0.5, "lines of a PEM block whose opening line is cut away")
-
-
-def _first_line_of_base64(text: str, end: int) -> int:
-    """Where the lines of base64 that stand right before `end` begin."""
-    start = end
-    for _ in range(_MOST_LINES):
-        line = text.rfind("\n", 0, max(0, start - 1)) + 1
-        if start - line > 82 or not _BASE64_LINE.fullmatch(text, line, max(line, start - 1)):
-            break
-        start = line
-    return start
 
 
 def find(rows: Rows) -> Evidence:

@@ -35,7 +35,7 @@ _FIELD = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PROFILE = re.compile(
-    r"(?:blogger\.com/profile/|linkedin\.com/in/|facebook\.com/profile\.php\?id=|plus\.google\.com/)([A-Za-z0-9-]{4,40})"
+    r"(?<![A-Za-z])(?:blogger\.com/profile/|linkedin\.com/in/|facebook\.com/profile\.php\?id=|plus\.google\.com/)([A-Za-z0-9-]{4,40})"
 )
 
 

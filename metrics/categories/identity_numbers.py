@@ -1,8 +1,8 @@
 """Numbers that stand for one person or account: payment cards, IBANs, social security and national identity numbers.
 
 Formats and checksums are Presidio's. One random number in ten or eleven has a right check digit, so a number that is
-nothing but digits needs a word beside it that names it; an IBAN, an Italian fiscal code and the dashed form of a
-social security number are shapes that hardly anything else has.
+nothing but digits needs a word beside it that names it. An IBAN, the dashed form of a social security number and a
+card's groups of digits need none, but in a list of other things' numbers they are doubted.
 """
 
 # ruff: noqa: SIM905 (word lists read better as text)
@@ -13,7 +13,8 @@ import re
 from dataclasses import replace
 
 from metrics.categories.evidence import Span
-from metrics.categories.presidio_numbers import Number, found
+from metrics.categories.matches import first_matches
+from metrics.categories.presidio_numbers import Number, found, recognize
 
 _BEFORE, _AFTER = r"(?<![A-Za-z0-9_.,/-])", r"(?![A-Za-z0-9_/-]|[.,][0-9])"
 TEST_CARDS = frozenset(
@@ -62,6 +63,18 @@ _DASHED_SSN = Number(
 _OTHER_SSN = replace(
     _DASHED_SSN, shape=re.compile(rf"{_BEFORE}[0-8][0-9]{{2}}[ .]?[0-9]{{2}}[ .]?[0-9]{{4}}{_AFTER}"), bare=0.0
 )
+# Words that name numbers of things. Goods, files and orders are numbered in the same groups of digits.
+_THINGS = _words(
+    r"(?:part|item|product|model|catalog(?:ue)?|cat|stock|order|invoice|serial|batch|lot|ticket|tracking|case|docket|drawing|"
+    r"form|reference|ref|version|isbn|upc|ean)(?: ?[:#]| ?(?:no|nos|nr|num|numbers?|ids?|codes?)\.?)|sku|p/n|s/n"
+)
+_THINGS_REACH = 400  # characters before a number: the head of its column
+_DOUBTED = 0.3
+# Numbers of the same form as those that are found by their shape alone, whether they are cards and SSNs or not.
+_FORMS = {
+    "CREDIT_CARD": _GROUPED_CARD.shape,
+    "US_SSN": re.compile(rf"{_BEFORE}[0-9]{{3}}-[0-9]{{2}}-[0-9]{{4}}{_AFTER}"),
+}
 # (type, shape, words): only looked for where one of the words is in the text.
 _NATIONAL: tuple[Number, ...] = tuple(
     Number(kind, re.compile(rf"{_BEFORE}(?:{shape}){_AFTER}"), _words(words), 0.0, "form, and check digit if any")
@@ -116,6 +129,7 @@ def find_identity_numbers(text: str) -> list[Span]:
     if _FOUR_DIGITS.search(text):
         spans += [span for card in (_GROUPED_CARD, _PLAIN_CARD) for span in found(card, text) if _somebodys(text, span)]
         spans += [*found(_DASHED_SSN, text), *found(_OTHER_SSN, text)]
+        spans = _doubted(text, spans)
     if _NAMES_IBAN.search(text):  # then one in small letters counts, too
         spans += found(_IBAN, text.translate(_UPPER))
     else:
@@ -130,3 +144,30 @@ def _somebodys(text: str, card: Span) -> bool:
     """Whether a card is none of the published test cards, and no run of few different digits."""
     digits = re.sub(r"[ -]", "", text[card.start : card.end])
     return digits not in TEST_CARDS and len(set(digits)) >= 4
+
+
+def _doubted(text: str, spans: list[Span]) -> list[Span]:
+    """Numbers as they are, or unlikely where nothing names them and something speaks against them.
+
+    That is a word before one for the numbers of things, or another number of its form which is no card and no social
+    security number: then it is one of a column of other numbers, of which some fit by chance. Of cards that banks give
+    out the first digit is 2 to 6 (ISO/IEC 7812).
+    """
+    bare = [span for span in spans if span.why in {_GROUPED_CARD.checked, _DASHED_SSN.checked}]
+    misfits = {kind: _misfit(kind, text) for kind in {span.type for span in bare}}
+    doubted = []
+    for span in spans:
+        if span in bare and (
+            misfits[span.type]
+            or _THINGS.search(text, max(0, span.start - _THINGS_REACH), span.start)
+            or (span.type == "CREDIT_CARD" and text[span.start] not in "23456")
+        ):
+            span = replace(span, score=_DOUBTED, why=f"{span.why}, among numbers of other things")
+        doubted.append(span)
+    return doubted
+
+
+def _misfit(kind: str, text: str) -> bool:
+    """Whether a number of the form of a kind is none of that kind."""
+    numbers = [match.group() for match in first_matches(_FORMS[kind], text)]
+    return any(recognize(kind, number) is None or (kind == "US_SSN" and number[0] == "9") for number in numbers)

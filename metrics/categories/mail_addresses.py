@@ -25,12 +25,22 @@ _SPELT_DOMAIN = re.compile(r"[\w-]{2,40}(?:(?: ?[(\[]dot[)\]] ?| dot | DOT |\.)[
 _DOT = re.compile(r"[ (\[]{1,2}dot[)\] ]{1,2}", re.IGNORECASE)
 _RESERVED = re.compile(
     r"(?:^|\.)(?:example(?:\.\w{2,3}){0,2}|test|invalid|localhost|local|localdomain|domain\.(?:com|tld|org)|"
-    r"yourdomain\.\w{2,10}|foo\.(?:com|bar)|bar\.com|(?:my)?company\.com|host\.com|somewhere\.com|email\.com)\Z"
+    r"(?:your|my|some)(?:domain|site|company|host)\.\w{2,10}|foo\.bar|(?:foo|bar|baz|qux|quux|foobar)\.(?:com|net|org)|"
+    r"(?:company|host|somewhere|email|test|sample)\.com|mail\.gmail\.com)\Z"  # the last is in ids of messages only
+)
+# `a@b.com`, `xxx@xxx.com`: one letter, again and again, on both sides.
+_ONE_LETTER = re.compile(r"([a-z])\1{0,7}@([a-z])\2{0,7}\.[a-z]{2,4}\Z")
+_NUMBERED = re.compile(r"(?:user|username|test|tester|example|foo|bar|someone|email)[0-9]{1,3}\Z")
+# Ids of messages in the headers of mails have an at sign, but no mailbox; a header is continued on lines of its own.
+_MESSAGE_IDS = re.compile(
+    r"(?<![A-Za-z])(?:(?:Message|Content)-ID|In-Reply-To|References)[ \t]{0,2}:"
+    r"(?:[ \t\r\n>]{0,12}<[^<>\s]{1,250}(?:>|\Z)){1,64}",
+    re.IGNORECASE | re.ASCII,
 )
 _PLACEHOLDERS = frozenset(
     """user username you your yourname your.name youremail your.email your-email me name firstname.lastname
     first.last foo bar foobar example email someone somebody nobody xxx abc test tester john.doe jane.doe
-    johndoe janedoe jdoe joe.bloggs""".split()
+    johndoe janedoe jdoe joe.bloggs foo.bar foo.baz bar.baz baz qux quux""".split()
 )
 _PLACEHOLDER_ADDRESSES = frozenset(("ll@li.org",))  # of the templates that gettext writes
 _ROLES = frozenset(
@@ -56,13 +66,20 @@ _LONG = 4  # letters from which on a word is no accident
 def find_mail_addresses(text: str) -> Iterator[Span]:
     """Mail addresses, type `EMAIL` or `ROLE_EMAIL`.
 
-    The domain must end in a public suffix, which Presidio's recognizer checks; placeholders are left out. An address
+    The domain must end in a public suffix, which Presidio's recognizer checks; placeholders and the ids of messages in
+    the headers of mails are left out. An address
     that the end of the text cuts off counts with score 0.5. Each at sign is looked at with the 64 characters before and
     the 256 after it, and the costly check is made for the first 64 addresses.
     """
-    checks = 0
     at = text.find("@")
+    ids = [match.span() for match in _MESSAGE_IDS.finditer(text)] if at >= 0 else []
+    checks = 0
     while at >= 0 and checks < MOST:
+        while ids and ids[0][1] <= at:
+            del ids[0]
+        if ids and ids[0][0] < at:
+            at = text.find("@", ids[0][1])
+            continue
         local = _LOCAL.search(text, max(0, at - 64), at)
         user = local.group().lstrip(".'-+") if local else ""
         domain = _DOMAIN.match(text, at + 1, at + 256) if user else None
@@ -109,12 +126,11 @@ def _known(user: str, domain: str) -> str:
 def mailbox(user: str, domain: str) -> str:
     """Whose mailbox it is: `EMAIL` for a person's, `ROLE_EMAIL` for a function's or a list's, empty for a placeholder.
 
-    Placeholders are the domains reserved for examples (RFC 2606), their like, and names such as `user` or `foo`. A
-    mailbox is a function's if a part of its name is one (`press`, `village-sales`), if its name is an ordinary word
+    A mailbox is a function's if a part of its name is one (`press`, `village-sales`), if its name is an ordinary word
     and nobody's name (`figures`), or if such a word follows the name of the domain.
     """
     user, domain = user.lower(), domain.lower()
-    if _RESERVED.search(domain) or user in _PLACEHOLDERS or f"{user}@{domain}" in _PLACEHOLDER_ADDRESSES:
+    if _nobodys(user, domain):
         return ""
     user = user.partition("+")[0]  # what follows a plus sign sorts the mail of one mailbox
     parts = re.split(r"[_.-]", user)
@@ -129,6 +145,24 @@ def mailbox(user: str, domain: str) -> str:
     if (_plain_word(rest) and (rest != user or len(user) >= _LONG)) or _compound_role(user):
         return ROLE
     return EMAIL
+
+
+def _nobodys(user: str, domain: str) -> bool:
+    """Whether an address is a placeholder.
+
+    Placeholders are the domains reserved for examples (RFC 2606) and their like, names such as `user`, `user1` or
+    `foo`, and names that the domain completes (`john@doe.com`) or repeats, if it is a function's (`admin@admin.com`).
+    """
+    name = domain.partition(".")[0]
+    return bool(
+        _RESERVED.search(domain)
+        or user in _PLACEHOLDERS
+        or f"{user}.{name}" in _PLACEHOLDERS
+        or (user == name and (user in _ROLES or user == "test"))
+        or f"{user}@{domain}" in _PLACEHOLDER_ADDRESSES
+        or _NUMBERED.match(user)
+        or _ONE_LETTER.match(f"{user}@{domain}")
+    )
 
 
 def _plain_word(word: str) -> bool:

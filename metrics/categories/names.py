@@ -19,6 +19,7 @@ _WORD = r"[^\W\d_a-z][\w'’-]{1,24}"
 _MIDDLE = rf"(?:{_WORD}|[A-Z]\.|[A-Z]\b|(?:van|von|de|der|den|da|di|du|del|la|le|bin|al|el|ter)(?=[ \t]))"
 _FULL = rf"{_WORD}(?:[ \t]{_MIDDLE}){{1,3}}"
 _ANY = rf"{_WORD}(?:[ \t]{_MIDDLE}){{0,3}}"
+_JOINED = r"[^\W\d_a-z][^\W\d_]{1,24}[_.](?:[A-Z][_.])?[^\W\d_a-z][^\W\d_]{1,24}"
 _LABEL = (
     r"(?:From|To|Cc|CC|Bcc|Sent by|Reply-To|Attn|Attention|Name|Full [Nn]ame|First [Nn]ame|Last [Nn]ame|Surname|"
     r"Contact|Contact [Pp]erson|Customer|Client|Patient|Employee|Student|Applicant|Recipient|Sender|"
@@ -32,8 +33,9 @@ _TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)"
 _TRAILER = r"(?:Signed-off|Reviewed|Acked|Tested|Reported|Suggested|Co-authored)-by"
 _START = r"(?:^|\n)[> \t]{0,6}"
 # A mailbox in brackets; the end of the text may cut it off.
+_SPACE = r"[ \t\r\n\f\v]"  # in ASCII: the prefilter knows no other
 _MAILBOX = (
-    r"[<(\[][^<>()\[\]\s@]{0,63}[A-Za-z0-9_.+'-]@"
+    r"[<(\[][^<>()\[\]@ \t\r\n\f\v]{0,63}[A-Za-z0-9_.+'-]@"
     r"(?=[A-Za-z0-9][A-Za-z0-9_-]{0,62}\.[A-Za-z0-9]|[a-z0-9-]{0,63}\.?[a-z]{0,3}\Z)"
 )
 _THANKS = r"(?:Many thanks|Thanks|Thank you)[^\n,]{0,60}"
@@ -42,29 +44,34 @@ _END = r"[ \t]{0,3}(?=\r?\n|\Z)"
 _CONTEXTS: tuple[tuple[str, str, re.Pattern[str], float], ...] = tuple(
     (why, literal, re.compile(pattern), score)
     for why, literal, pattern, score in (
-        ("name before a mail address", "@", rf"(?P<name>{_ANY})[\"']?\s{{0,2}}{_MAILBOX}", 0.85),
-        ("name in a header or field", ":", rf"\b{_LABEL}\s?:[ \t]{{0,8}}\"?(?P<name>{_FULL})", 0.75),
+        ("name before a mail address", "@", rf"(?P<name>{_ANY})[\"']?{_SPACE}{{0,2}}{_MAILBOX}", 0.85),
+        ("name in a header or field", ":", rf"\b{_LABEL}{_SPACE}?:[ \t]{{0,8}}\"?(?P<name>{_FULL})", 0.75),
         ("salutation", "Dear ", rf"\bDear (?:{_TITLE}\.? )?(?P<name>{_ANY})[,:;\n]", 0.75),
         ("salutation with a title", ",", rf"{_START}(?:To|Hi|Hello) {_TITLE}\.? (?P<name>{_ANY})[,:]{_END}", 0.75),
         ("greeting", "H", rf"{_START}(?:Hi|Hello|Hey),? (?P<name>{_ANY})[,!:]?{_END}", 0.7),
-        ("closing line", ",", rf"\b{_CLOSING},\s{{1,8}}[> ]{{0,4}}(?P<name>{_ANY})(?=\s|$)", 0.7),
-        ("thanks at the end", "hank", rf"{_START}{_THANKS}\s{{1,6}}(?P<name>{_ANY}){_END}", 0.7),
+        ("closing line", ",", rf"\b{_CLOSING},{_SPACE}{{1,8}}[> ]{{0,4}}(?P<name>{_ANY})(?={_SPACE}|$)", 0.7),
+        ("thanks at the end", "hank", rf"{_START}{_THANKS}{_SPACE}{{1,6}}(?P<name>{_ANY}){_END}", 0.7),
         ("commit trailer", "-by:", rf"\b{_TRAILER}:[ \t]{{0,4}}(?P<name>{_ANY})", 0.8),
         ("mail directory name", "/", rf"(?P<name>{_FULL})/[A-Z]{{2,5}}/[A-Z][A-Za-z]{{1,8}}\b", 0.85),
         ("mail directory name", "@", rf"(?P<name>{_FULL})/[A-Za-z]{{2,12}}/[A-Z][A-Za-z]{{1,8}}@[A-Z]", 0.85),
+        ("mail directory account", "/", rf"(?<!\w)(?P<name>{_JOINED})/[A-Z]{{2,5}}/[A-Z][A-Za-z]{{1,8}}\b", 0.85),
+        ("mail directory entry", "</", rf"(?P<name>(?:{_WORD},[ \t])?{_ANY})[\"']?[ \t]{{0,2}}</[oO]=[A-Za-z]", 0.85),
         ("forwarded mail", "orwarded by", rf"\b[Ff]orwarded by[ \t]{{1,4}}(?P<name>{_FULL})", 0.8),
         ("person to turn to", "ontact", rf"\b[Cc]ontact[ \t][\"“]?(?P<name>{_FULL})", 0.6),
         ("title", ". ", rf"\b{_TITLE}\. (?P<name>{_ANY})", 0.4),
     )
 )
 # Fields name programs and places, too, and what follows a greeting or the word "contact" may be anybody.
-_NEEDS_GIVEN_NAME = frozenset(["name in a header or field", "greeting", "thanks at the end", "person to turn to"])
+_NEEDS_GIVEN_NAME = frozenset(
+    ["name in a header or field", "greeting", "thanks at the end", "person to turn to", "mail directory account"]
+)
 # The double space, sign or tab after it is a column's end; an index or a list of references has none there.
 _LAST_FIRST = re.compile(
     rf"(?m)^[ \t]{{0,8}}(?P<name>(?P<last>{_WORD}),[ \t](?P<first>{_WORD})(?:[ \t][A-Z]\.?)?)"
     r"(?=[ \t]{2}|[;<(|\t])"
 )
 _PAIR = re.compile(rf"\b(?P<first>{_WORD})[ \t](?:[A-Z]\.?[ \t])?(?P<last>{_WORD})")
+_PARTS = re.compile(r"[ \t.,_-]+")
 _NOBODY = frozenset(
     """sir madam sirs all customer customers editor friend friends team colleague colleagues reader readers user
     users member members lord god santa applicant students student parents everyone everybody folks guys list
@@ -84,10 +91,11 @@ def find_names(text: str) -> list[Span]:
             continue
         for match in first_matches(pattern, text):
             name = match["name"]
-            if _ORGANISATION.search(name) or name.split()[0].lower() in _NOBODY:
+            leading = _PARTS.split(name, maxsplit=1)[0].lower()
+            if _ORGANISATION.search(name) or leading in _NOBODY:
                 continue
             if _could_be_name(name):
-                sure = why not in _NEEDS_GIVEN_NAME or name.split()[0].lower() in first_names()
+                sure = why not in _NEEDS_GIVEN_NAME or leading in first_names()
                 spans.append(Span("PERSON", *match.span("name"), score if sure else 0.45, why))
     first, last = first_names(), last_names()
     if "," in text:
@@ -109,6 +117,6 @@ def _could_be_name(name: str) -> bool:
     """Whether at least one word of the candidate is a known name or no ordinary word."""
     return any(
         word.lower() in first_names() or word.lower() in last_names() or not _ordinary(word)
-        for word in re.split(r"[ \t.-]+", name)
+        for word in _PARTS.split(name)
         if len(word) >= 2
     )

@@ -8,6 +8,7 @@ beside a way to reach the person. It runs only on rows that pass the prefilter.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,10 +21,22 @@ _PERSON = frozenset(("PER", "PERSON"))
 _SCORE = 0.45
 _BATCH = 32
 _LONGEST = 100_000  # characters; spaCy refuses a million
+_SAID = 200  # characters of what a loader said
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_EXPECTED = (
+    "pass --ner-model a folder that nlp.to_disk (spaCy) or save_pretrained (Hugging Face) wrote, the name of an "
+    "installed spaCy package, or ORGANISATION/NAME of a token classifier on the Hugging Face hub."
+)
 
 
 class NerModelError(ValueError):
-    """A model for names that can't be used; the message says what to type."""
+    """A model for names that can't be used; the message, one line, says what is wrong with it and what to type."""
+
+
+def _unusable(name: str, found: str, cause: BaseException | None = None) -> NerModelError:
+    """What is wrong with the model, what its loader said of that, and what would do."""
+    said = " ".join(str(cause).split())[:_SAID] if cause else ""
+    return NerModelError(f"{name!r} {found}{f' ({said})' if said else ''}; {_EXPECTED}")
 
 
 @cache
@@ -41,23 +54,32 @@ def load_ner(name: str) -> Ner:
         NerModelError: There is no such model, it finds no persons, or its files are not safetensors.
     """
     folder = Path(name)
-    if (folder / "config.cfg").is_file():
+    if name and (folder / "config.cfg").is_file():
         return _spacy(name)
-    if folder.is_dir():
+    if name and folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise NerModelError(
-                f"{name} holds neither config.cfg (a spaCy pipeline) nor config.json (a Hugging Face model); "
-                "pass --ner-model a folder that nlp.to_disk or save_pretrained wrote."
-            )
+            raise _unusable(name, "holds neither config.cfg (a spaCy pipeline) nor config.json (a Hugging Face model)")
         return _hugging_face(name)
-    if name.isidentifier() and importlib.util.find_spec(name):
-        return _spacy(name)
-    if "/" not in name:
-        raise NerModelError(
-            f"no spaCy package and no folder is named {name}. Install the package with `pip install {name}`, or pass "
-            "--ner-model a folder, or the ORGANISATION/NAME of a token classifier on the Hugging Face hub."
-        )
+    if folder.is_file():
+        raise _unusable(name, "is a file, not a folder")
+    if name.isidentifier():
+        return _spacy_package(name)
+    if not _HUB_ID.fullmatch(name):
+        raise _unusable(name, "is no folder that exists, no spaCy package and no name on the Hugging Face hub")
     return _hugging_face(name)
+
+
+def _spacy_package(name: str) -> Ner:
+    """An installed package, told by its `meta.json`: importing any module to see what it is would run it."""
+    try:
+        found = importlib.util.find_spec(name)
+    except ValueError:  # `__main__` has no specification
+        found = None
+    if found is None:
+        raise _unusable(name, f"is no folder and no installed package. A spaCy pipeline: `pip install {name}`")
+    if not any((Path(place) / "meta.json").is_file() for place in found.submodule_search_locations or ()):
+        raise _unusable(name, "is a Python module, but no spaCy pipeline")
+    return _spacy(name)
 
 
 def _spacy(name: str) -> Ner:
@@ -67,10 +89,10 @@ def _spacy(name: str) -> Ner:
         raise NerModelError(f"{name} is a spaCy pipeline, and spaCy is missing: type `pip install spacy`.") from error
     try:
         pipeline = spacy.load(name)
-    except (OSError, ValueError, ImportError) as error:
-        raise NerModelError(f"spaCy cannot load {name}: {error}") from error
+    except Exception as error:  # a broken folder or package makes spaCy raise almost anything
+        raise _unusable(name, "is no pipeline that spaCy can load", error) from error
     if not _PERSON & {label for names in pipeline.pipe_labels.values() for label in names}:
-        raise NerModelError(f"the spaCy pipeline {name} knows no label PER or PERSON, so it can't find names.")
+        raise _unusable(name, "is a spaCy pipeline that knows no label PER or PERSON, so it can't find names")
 
     def find(texts: Sequence[str]) -> list[list[Span]]:
         return [
@@ -90,21 +112,19 @@ def _hugging_face(name: str) -> Ner:
 
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        if not any(architecture.endswith("ForTokenClassification") for architecture in config.architectures or ()):
-            raise NerModelError(
-                f"{name} is no token classifier but {', '.join(config.architectures or ['of unknown kind'])}; "
-                "pass --ner-model a model for named entities."
-            )
+        kinds = [str(kind) for kind in config.architectures or ()]
         labels = {str(label).rpartition("-")[2].upper() for label in config.id2label.values()}
-        if not _PERSON & labels:
-            raise NerModelError(f"{name} knows no label PER or PERSON but {', '.join(sorted(labels))}.")
+    except Exception as error:  # an odd config.json makes transformers raise almost anything
+        raise _unusable(name, "is no Hugging Face model that can be loaded", error) from error
+    if not any(kind.endswith("ForTokenClassification") for kind in kinds):
+        raise _unusable(name, f"is no token classifier but {', '.join(kinds) or 'of unknown kind'}")
+    if not _PERSON & labels:
+        raise _unusable(name, f"knows no label PER or PERSON but {', '.join(sorted(labels))}")
+    try:
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model = AutoModelForTokenClassification.from_pretrained(name, trust_remote_code=False, use_safetensors=True)
-    except (OSError, ImportError) as error:
-        raise NerModelError(
-            f"cannot load {name} as a token classifier: {error} Expected a folder written by save_pretrained, or a "
-            "name on the Hugging Face hub; weights must be safetensors."
-        ) from error
+    except Exception as error:  # files that are missing, cut, or of another model
+        raise _unusable(name, "has no tokenizer and weights (safetensors) that can be loaded", error) from error
     model.eval()
     # Longer texts are read as far as the model's positions go.
     tokenizer.model_max_length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))

@@ -9,10 +9,11 @@ are kept for masking.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
 
 from metrics.categories.addresses import find_addresses
-from metrics.categories.attribution import attributed, published
+from metrics.categories.attribution import announced_in_private, credited
 from metrics.categories.dates_of_birth import find_dates_of_birth
 from metrics.categories.evidence import LIKELY, SPANS_TYPE, Category, Evidence, Rows, Span, reasons, without_overlaps
 from metrics.categories.handles import find_handles
@@ -28,7 +29,7 @@ from metrics.metric import Column
 _REACHED = 120  # characters between a name and a mailbox, number or address that is taken for that person's
 _MOST_SPANS = 256  # of a text; the surest
 _CONTACTS = frozenset(("EMAIL", "PHONE", "ADDRESS"))
-_CREDITS = frozenset(("EMAIL", "PERSON", "ADDRESS", "PHONE", "HANDLE"))  # what credits of authors are made of
+_PLACES = frozenset(("ADDRESS", "PHONE"))  # what an organisation has several of, in a list
 _SAMPLE_TEXT = re.compile(r"lorem ipsum|ipsum dolor", re.IGNORECASE)
 
 
@@ -90,8 +91,9 @@ def find(rows: Rows) -> Evidence:
         [] if spans and _SAMPLE_TEXT.search(text) else [s for s in spans if s.type != ROLE and s.score >= LIKELY]
         for text, spans in zip(rows.texts, found, strict=True)
     ]
-    licence = [_all(text, spans, _credited) for text, spans in zip(rows.texts, personal, strict=True)]
-    organisation = [_all(text, spans, _institutional) for text, spans in zip(rows.texts, personal, strict=True)]
+    judged = [_judged(text, spans) for text, spans in zip(rows.texts, personal, strict=True)]
+    licence = [credit for credit, _ in judged]
+    organisation = [office for _, office in judged]
     has_pii = [bool(spans) for spans in personal]
     return Evidence(
         holds=[
@@ -113,20 +115,30 @@ def find(rows: Rows) -> Evidence:
     )
 
 
-def _all(text: str, spans: Sequence[Span], judge: Callable[[str, Sequence[Span]], bool]) -> bool:
-    return bool(spans) and judge(text, spans)
+def _judged(text: str, spans: Sequence[Span]) -> tuple[bool, bool]:
+    """Whether personal data credits authors, but for contact data of organisations; and whether all is such data.
+
+    Who is named in a credit is no party of a letter, so the address below the credit can still be an organisation's.
+    """
+    if not spans:
+        return False, False
+    credit = credited(text, spans)
+    named = _named([span for span, by in zip(spans, credit, strict=True) if not by])
+    office = [organisational(text, span, named) for span in spans]
+    if any(office) and not named:
+        _spread(text, spans, office)
+    all_explained = all(by or of for by, of in zip(credit, office, strict=True))
+    return all_explained and any(credit), all(office)
 
 
-def _credited(text: str, spans: Sequence[Span]) -> bool:
-    """Whether all of the personal data credits authors."""
-    if any(span.type not in _CREDITS for span in spans):
-        return False
-    return all(attributed(text, span.start, span.end) for span in spans) or published(text)
-
-
-def _institutional(text: str, spans: Sequence[Span]) -> bool:
-    """Whether all of the personal data is contact data of organisations."""
-    return all(organisational(text, span, _named(spans)) for span in spans)
+def _spread(text: str, spans: Sequence[Span], office: list[bool]) -> None:
+    """Takes addresses and numbers for an organisation's if their neighbour in the paragraph is: it lists its places."""
+    places = [place for place, span in enumerate(spans) if span.type in _PLACES]
+    for order in (places, places[::-1]):
+        for known, other in pairwise(order):
+            first, second = sorted((known, other))
+            if office[known] and text.find("\n\n", spans[first].end, spans[second].start) < 0:
+                office[other] = office[other] or not announced_in_private(text, spans[other].start)
 
 
 PERSONAL_DATA = Category(

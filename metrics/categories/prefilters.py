@@ -4,9 +4,10 @@ Java and Python read them alike: classes are of ASCII characters and spelt out (
 `(?![\\s\\S])` stands for the end of the text. Each part is a looser form of a detector's pattern, so a row that passes
 none of them holds nothing that the detectors find, but for names in prose. A test compares the two.
 
-Java tries the alternatives one after the other at every character, so there are few of them: one for each kind of
-character that gives a finding away (a word's first letter, a number's first digit, an at sign, a line's end). The rest
-is looked at only there; words are sorted by their first letter. Side by side, the alternatives took ten times as long.
+Java tries the alternatives one after the other at every character, so there are two: one behind any character that is
+no letter, one at the text's beginning. Most characters are letters and fail both at once. Behind the others the
+expression branches on what gives a finding away (a number's first digit, an at sign, a line's end, a word's first
+letter). Side by side, the alternatives took ten times as long.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 _CAPITAL = r"[^\x00-@\[-\x7f]"  # A-Z or any character beyond ASCII: how a name can begin
 _SPACE = r"[ \t\r\n\f\x0b]"
 _END = r"(?![\s\S])"
-_WORD_START = r"(?:[^A-Za-z]|^)"
 _HANDFUL = 3
 
 Words = tuple[str, str, bool]  # patterns separated by spaces (`_` for a space), what follows them, whatever the case
@@ -88,8 +88,8 @@ _NAMES: tuple[Words, ...] = (
     ),
     ("Dear", f" {_CAPITAL}", False),
     ("Contact contact", rf"[ \t][\"\u201c]?{_CAPITAL}", False),
-    ("by", r":[ \t]", False),
-    ("Forwarded_by forwarded_by", " ", False),
+    ("by", rf":[ \t]{{0,4}}{_CAPITAL}", False),
+    ("Forwarded_by forwarded_by", rf"[ \t]{{1,4}}{_CAPITAL}", False),
     ("at AT", " [A-Za-z0-9_-]{2,40} (?:dot|DOT) ", False),
     ("nick(?:name)? screen_?name skype icq aim", r"[ \t]{0,2}:[ \t]{0,4}@?[A-Za-z0-9]", True),
     (r"blogger\.com/profile/ linkedin\.com/in/ facebook\.com/profile\.php plus\.google\.com/", "", False),
@@ -98,14 +98,14 @@ _NAMES: tuple[Words, ...] = (
 _NUMBER = "|".join(
     (
         # North American numbers, also run together with the word before; others with their country.
-        r"[0-9]{2}(?:\)[ .-]?|[ .-])[2-9][0-9]{2}[ .-][0-9]{4}(?![0-9])",
+        r"(?:[0-9]{2}|(?<=1)[0-9]{3}|(?<=0)01[0-9]{3})(?:\)[ .-]?|[ .-])[2-9][0-9]{2}[ .-][0-9]{4}(?![0-9])",
         r"(?<=\+[0-9])[0-9 ().-]{5,18}[0-9]",
         # With nothing before it that would make it a part of something else:
         r"(?<![A-Za-z0-9_.-][0-9])(?:"
         r"[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![A-Za-z0-9_-])|"
         r"(?<=[23])[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{1,4}:){0,6}:|"
-        r"0[1-9][0-9]{0,2}[ .-][0-9(][0-9 ().-]{4}|"
-        r"[0-9 ().-]{5,18}[0-9](?:[ ,]{0,2}(?:x|ext\.?|extension) ?[0-9]{1,6})?[ \t]{0,2}[-(]{0,2}"
+        r"0[1-9](?:[0-9]{0,2}[ .-][0-9(][0-9 ().-]{4}|[0-9]{8,13}(?![A-Za-z0-9_%/]))|"
+        r"[0-9 ().-]{5,18}[0-9](?:[ ,]{0,2}(?i:x|ext\.?|extension) ?[0-9]{1,6})?[ \t]{0,2}[-(]{0,2}"
         r"(?i:office|fax|mobile|cell|home|work|phone|voice|pager|direct)|"
         r"[0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]|[0-9]{3}[ -][0-9]{6}[ -][0-9]{4}|[0-9]{11,18}(?![A-Za-z0-9_/-])|"
         r"[0-9]{2}-[0-9]{2}-[0-9]{4}(?![A-Za-z0-9_/-])|[0-9]{6,7}-?[A-Z](?![A-Za-z0-9_/-])|"
@@ -128,7 +128,7 @@ _NUMBER = "|".join(
 _LINE = (
     rf"[> \t]{{0,8}}(?:"
     rf"(?:To|Hi|Hello|Hey),? {_CAPITAL}[^\n]{{1,80}}(?:\n|{_END})|"
-    rf"(?:Many thanks|Thanks|Thank you)[^\n,]{{0,60}}{_SPACE}{{0,6}}\n{_SPACE}{{0,6}}[> ]{{0,4}}{_CAPITAL}|"
+    rf"(?:Many thanks|Thanks|Thank you)[^\n,]{{0,60}}{_SPACE}{{1,6}}{_CAPITAL}[^\n]{{1,120}}(?:\n|{_END})|"
     rf"{_CAPITAL}[^\n,]{{1,24}},[ \t]{_CAPITAL}[^\n,]{{1,28}}(?:[ \t]{{2}}|[;<(|\t])|"
     r"(?:\[?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?\]?[ \t])?<[ @+%]?[A-Za-z0-9_`|^\[\]{}\\-]{2,24}>[ \t]|"
     r"@[A-Za-z0-9_]{2,24}:? [A-Z\u201c\"])|"
@@ -140,26 +140,32 @@ _AT = (
     r"(?:(?<=RT @)|(?<=via @)|(?<=cc @)|(?<=low @)|(?<=low: @)|(?<=me @)|(?<=me: @)|(?<=er @)|(?<=er: @)|(?<=ram @)|"
     r"(?<=ram: @)|(?<=[Ff]ollow on [A-Z][a-z]{5} @))[A-Za-z0-9_]{2}"
 )
+# Behind a sign: all eight groups of an address, a mail directory's path, an at sign written out.
+_SIGN = (
+    r"(?<=:)(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]|(?<=/)[A-Z]{2,5}/[A-Z][A-Za-z]|(?<=<)/[oO]=[A-Za-z]|"
+    r"(?<=[(\[{<])[aA][tT][)\]}>]"
+)
+_TREE = _by_first_letter(_TELEPHONE, _MEANINGS, *_BIRTH, *_NAMES)
 PERSONAL_DATA = (
-    rf"{_WORD_START}(?:{_by_first_letter(_TELEPHONE, _MEANINGS, *_BIRTH, *_NAMES)})|"
-    rf"[0-9](?<![0-9][0-9])(?:{_NUMBER})|"
-    rf"(?:\n|^)(?:{_LINE})|"
-    rf"@(?:{_AT})|"
-    r"[:/(\[{<](?:(?<=:)(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]|(?<=/)[A-Z]{2,5}/[A-Z][A-Za-z]|[aA][tT][)\]}>])"
+    rf"[^A-Za-z](?:(?<=[0-9\n@:/(\[{{<])(?:(?<=[0-9])(?<![0-9][0-9])(?:{_NUMBER})|(?<=\n)(?:{_LINE})|(?<=@)(?:{_AT})|"
+    rf"{_SIGN})|{_TREE})|"
+    rf"^(?:{_TREE}|{_LINE})"
 )
 
 _VALUE = r"[^ \t\r\n\f\x0b\"'`<>]"
+# A character of a value that is neither an ASCII letter nor one of the signs that words have, too.
+_CHOSEN = r"[^\x00- \"'(),\-./:;<=>A-Z\[\\\]_`a-z{|}\x7f]"
 # A secret's name, which may end a longer one, a sign of assignment, and a value with a digit or sign, or of sixteen
-# characters. The first letters are told apart only by what follows them.
+# characters, or a quoted word. The first letters are told apart only by what follows them.
 _ASSIGNED = (
     r"[pPsStTkKcC](?i:ass(?:word|wd|phrase|code)?|wd|sk|ecret|oken|ey|redentials?)"
     r"(?:[\"']?\]?[ \t]{0,8}(?:=>|:=|==?|:|(?i:is))[ \t]{0,8}[\"'`]?"
-    rf"(?={_VALUE}{{0,199}}[0-9!$%&*?#@^+~]|{_VALUE}{{16}}){_VALUE}{{6}}|>[^<\n]{{6}})"
+    rf"(?={_VALUE}{{0,199}}{_CHOSEN}|{_VALUE}{{16}}|(?<=[\"'`])[^\x00-`{{-\x7f]{{6}}){_VALUE}{{6}}|>[^<\n]{{6}})"
 )
 _TOKENS: tuple[Words, ...] = (
     ("AKIA ASIA ABIA ACCA", "[A-Z0-9]{16}", False),
-    (r"ghp\x5f gho\x5f ghu\x5f ghs\x5f ghr\x5f github\x5fpat\x5f", "[A-Za-z0-9]{20}", False),
-    (r"glpat- xoxa- xoxb- xoxp- xoxr- xoxs- GOCSPX- shpat\x5f dop\x5fv1\x5f", "[A-Za-z0-9]", False),
+    (r"ghp\x5f gho\x5f ghu\x5f ghs\x5f ghr\x5f github\x5fpat\x5f", "[A-Za-z0-9_]{20}", False),
+    (r"glpat- xoxa- xoxb- xoxp- xoxr- xoxs- GOCSPX- shpat\x5f dop\x5fv1\x5f", "[A-Za-z0-9_-]{10}", False),
     (r"AGE-SECRET-KEY- ya29\.", "", False),
     (r"rk\x5f sk\x5f", r"(?:live|test)_[0-9A-Za-z]{16}", False),
     ("AIza", "[A-Za-z0-9_-]{35}", False),
@@ -169,14 +175,25 @@ _TOKENS: tuple[Words, ...] = (
     (r"hf\x5f", "[A-Za-z0-9]{30}", False),
     (r"SG\.", "[A-Za-z0-9_-]{16}", False),
     ("eyJ", r"[A-Za-z0-9_-]{8,2000}\.eyJ", False),
-    (r"hooks\.slack\.com/services/ PRIVATE_KEY OpenVPN_Static_key Private-Lines:", "", False),
+    (r"PRIVATE_KEY OpenVPN_Static_key Private-Lines:", "", False),
     ("Bearer Basic", r"[ \t]{1,4}[A-Za-z0-9+/_.=~-]{12}", False),
     ("login user(?:name)?", r"[ \t]{1,4}[^ \t\r\n\f\x0b]{1,64}[ \t]{1,4}(?i:password)[ \t]", True),
     ("identified_by", r"[ \t]{1,4}['\"]", True),
-    ("curl", r" [^\n]{0,200}(?:-u|--user)[ =]", False),
+    ("curl", r" [^\n]{0,200}(?:-u|--user)", False),
+    ("mysql mariadb sshpass", r"[^\n]{0,120}[ \t]-p[^-\r\n]", False),
+    ("password", r"(?<=-.{8})[ \t]{1,4}", True),  # an option's value
+    ("passwd", r"(?<=-.{6})[ \t]{1,4}", True),
+    ("passphrase", r"(?<=-.{10})[ \t]{1,4}", True),
+    (
+        "define setenv putenv setdefault setProperty",
+        r"(?:\([ \t]{0,4}[\"']|[ \t]{1,4})[A-Za-z0-9_.-]{0,40}(?i:pass|pwd|psk|secret|token|key|salt)",
+        True,
+    ),
 )
+_TOKEN_TREE = _by_first_letter(*_TOKENS)
 CREDENTIALS = (
-    rf"{_ASSIGNED}|{_WORD_START}(?:{_by_first_letter(*_TOKENS)})|"
-    r":(?://[^ \t\r\n\f\x0b/@'\"<>]{0,64}:[^ \t\r\n\f\x0b@/'\"<>]{3,100}@|AA[A-Za-z0-9_-]{33})|"
-    r"^(?:[A-Z ]{0,12}KEY-----|(?:EY|Y)?-{0,5}\r?\n[A-Za-z0-9+/]{40})"
+    rf"{_ASSIGNED}|[^A-Za-z](?:{_TOKEN_TREE}|"
+    r"(?<=:)(?://[^ \t\r\n\f\x0b/@'\"<>]{0,64}:[^ \t\r\n\f\x0b@/'\"<>]{3,100}@|AA[A-Za-z0-9_-]{33})|"
+    r"(?<=/)(?<=slack\.com/)services/)|"
+    rf"^(?:{_TOKEN_TREE}|[A-Z ]{{0,12}}KEY-----|(?:EY|Y)?-{{0,5}}\r?\n[A-Za-z0-9+/]{{40}})"
 )

@@ -27,17 +27,20 @@ _TOKEN = re.compile(
     r"|\d{1,18}|[^\W\d_]{1,40}|[^\w\s]|_)"
 )
 _HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,15}")
-_SERIES = (
-    (0, "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"),
-    (17, "seventeen eighteen nineteen twenty"),
-    (1, "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"),
-    (1, "january february march april may june july august september october november december"),
-    (1, "jan feb mar apr may jun jul aug sep oct nov dec"),
-    (1, "monday tuesday wednesday thursday friday saturday sunday"),
-    (1, "mon tue wed thu fri sat sun"),
+_SERIES = (  # the first number, what each word adds, the words
+    (0, 1, "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"),
+    (17, 1, "seventeen eighteen nineteen"),
+    (20, 10, "twenty thirty forty fifty sixty seventy eighty ninety hundred"),
+    (1, 1, "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth"),
+    (15, 1, "fifteenth sixteenth seventeenth eighteenth nineteenth"),
+    (20, 10, "twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth ninetieth hundredth"),
+    (1, 1, "january february march april may june july august september october november december"),
+    (1, 1, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    (1, 1, "monday tuesday wednesday thursday friday saturday sunday"),
+    (1, 1, "mon tue wed thu fri sat sun"),
 )
 NUMBER_WORDS: dict[str, int] = {
-    word: value for first, words in _SERIES for value, word in enumerate(words.split(), first)
+    word: first + place * step for first, step, words in _SERIES for place, word in enumerate(words.split())
 }
 
 ROMAN_NUMERALS: dict[str, int] = {  # to 49: `li` is rather a tag, and `c` a letter

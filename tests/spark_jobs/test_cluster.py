@@ -23,8 +23,9 @@ SPARK_HOME = Path(pyspark.__file__).parent
 
 
 def spark_environment() -> dict[str, str]:
+    """For the cluster's own processes; a session of an earlier test in this process sends Java's output to its log."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "UNRECITE_SPARK_LOG"},
         "JAVA_HOME": str(java_home(find_java(), cache_dir())),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,

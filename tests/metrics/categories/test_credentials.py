@@ -82,6 +82,170 @@ def test_none(text: str) -> None:
     assert types(text) == []
 
 
+UUID, COMMIT = "3f2504e0-4f89-41d3-9a0c-0305e82c3301", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+SHA256 = COMMIT + "2b0b822cd15d6c15b0f00a08"
+BODY = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7"
+OPENING = "-----BEGIN RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Names in a program, with digits in them.
+        "token = TOKEN_TYPE_2D",
+        "token = lexer.peek2",
+        "token = parser->utf8Token",
+        "secret_key = settings.MILL2_KEY",
+        "api_key: config.apiKeyV2,",
+        "check(token=NEXT_TOKEN_3, depth=4)",
+        "access_token = readStream2Utf8",
+        "password = args.password2",
+        'API_KEY = "MILL_API_KEY_V2"',
+        "password = old_password1",
+        'token == "#bygroup"',
+        "Token.Keyword: '#1e90ff'",
+        # What a thing is called or hashes to.
+        f"token: {SHA256}",
+        f'token = "{COMMIT}"',
+        f"token: {UUID}",
+        f"next_page_token={COMMIT}",
+        f"__RequestVerificationToken={COMMIT}xY",
+        # Numbers in a column, counts, runs of digits.
+        "password: 839201475512",
+        "pass = 153240",
+        "password = 123456789012",
+        # Words that are said of a password.
+        'password: "required"',
+        "'password' => 'Kennwort',",
+        'password: "kennwort"',
+        'password = "mill-hidden-text-field"',
+        'password = "MILL_WHEEL_2D"',
+        'password = "changeme"',
+        'password = "your_password"',
+        'password = "********"',
+        'password = "<password>"',
+        'password = "${DB_PASS}"',
+        'password = os.environ["DB_PASS2"]',
+        'password = ""',
+        '"password": "Forgot?"',
+        'if password == "sunflower":',
+        'secret = "sunflower"',
+        'password: "sunflower seeds are sold here"',
+        "define('ENTRY_PASSWORD', 'Password:');",
+        "define('AUTH_KEY', 'put your unique phrase here');",
+        "define('WAKE_KEY', 'press F1 and F2 at the mill');",
+        # Programs and manuals that name the opening line.
+        f"The file begins with {OPENING} and holds the key.",
+        f"The file begins with {OPENING}",
+        f'if text.startswith("{OPENING}"):\n    return load(text)\n',
+        f"grep -rl -- '{OPENING}' /srv/Mill/keys/Saw",
+        f'marks = ["{OPENING}", "-----BEGIN CERTIFICATE-----"]',
+        f"{OPENING}\n...\n-----END RSA PRIVATE KEY-----\n",
+        'if line == "OpenVPN Static key V1":',
+        # Authorization.
+        "Basic Instinct1992",
+        "Basic authentication2023",
+        "Basic c2F3OgECA3doZWVs",  # `saw:` and signs that nobody types
+        "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+        "Authorization: Basic dXNlcjpwYXNzd29yZA==",
+        "Bearer SharesReport2019",
+        # URLs.
+        "http://mill.lan:8080@quell",
+        "redis://:6379@localhost",
+        "ftp://anonymous:guest@ftp.mill.org/pub",
+        "ftp://anonymous:quell7@ftp.mill.org/pub",
+        "postgres://postgres:postgres@db/mill",
+        "https://svc:tr4cKt0rz@example.com/wheel",
+        "smb://myuser:mypassword@mill.lan/",
+        # Commands.
+        "mysql -u root -p",
+        "mysql -u root -p mill2wheel4",
+        "mysql -u root -p$PASS2",
+        "mysqldump -p3306 wheels",
+        "sshpass -p $MILL_PASS2 ssh svc@mill",
+        "curl -u $USER:$TOKEN2 https://mill.lan",
+        "curl -u username:password https://mill.lan",
+        "mill --password <password>",
+        "xhooks.slack.com/services/T02MvTzR8/B8yWbNc7E/k3JfQ9sLx02MvTzR8yWb",
+    ],
+)
+def test_a_careful_person_sees_none(text: str) -> None:
+    assert find_credentials(text) == []
+
+
+SALT = "w}8#k Q9|x;L0 2^v~T z&R8 y%W b(N c7 E@a 5H d+U g1 P q!X o4 Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("token = k3JfQ9sLx02MvTzR8yWb", "k3JfQ9sLx02MvTzR8yWb"),
+        ("slack_token: tz8k3jfq9slx02mv", "tz8k3jfq9slx02mv"),
+        (f"access_token: {COMMIT}", COMMIT),
+        (f'api_key = "{UUID}"', UUID),
+        ("token: 0hT5zQ9wLx02-MvTzR8yWb", "0hT5zQ9wLx02-MvTzR8yWb"),
+        ("PASSWORD=tr4cK_t0r99", "tr4cK_t0r99"),
+        ("dbPassword: tr4cKt0r", "tr4cKt0r"),
+        ("PGPASSWORD=tr4cKt0r psql", "tr4cKt0r"),
+        ("smtpPwd = 'tr4cKt0r'", "tr4cKt0r"),
+        ("password = 839201475512", "839201475512"),
+        ('"password": "83920147"', "83920147"),
+        ("Passcode: 839201", "839201"),
+        ('password = "sunflowerandtractor"', "sunflowerandtractor"),
+        ('"password": "sunflower"', "sunflower"),
+        ("password = 'tractor-violet-harbour-saw'", "tractor-violet-harbour-saw"),
+        ('define("DB_PASSWORD", "tr4cKt0r!99");', "tr4cKt0r!99"),
+        ("define( 'DB_PASSWORD', 'sunflower' );", "sunflower"),
+        (f"define('AUTH_KEY',         '{SALT}');", SALT),
+        (f"define('NONCE_SALT', '{SALT}');", SALT),
+        ('#define WIFI_PASSWORD  "tr4cKt0r99"', "tr4cKt0r99"),
+        ('os.environ.setdefault("MILL_SECRET", "tr4cKt0r99")', "tr4cKt0r99"),
+        ("mysql -u root -pTr4cKt0r wheels", "Tr4cKt0r"),
+        ("mysqldump --single-transaction -psunflower wheels", "sunflower"),
+        ("sshpass -p tr4cKt0r ssh svc@mill", "tr4cKt0r"),
+        ("sshpass -p'Vi0let*Harbour' scp a svc@mill:", "Vi0let*Harbour"),
+        ("curl -u svc:Tr4cKt0r https://mill.lan", "Tr4cKt0r"),
+        ("curl -X POST --user 'svc:sunflower' https://mill.lan", "sunflower"),
+        ("mill --password tr4cKt0r!99 --port 80", "tr4cKt0r!99"),
+        ("Authorization: Bearer k3JfQ9sLx02MvTzR8yWb", "k3JfQ9sLx02MvTzR8yWb"),
+        ("Authorization: Basic dGFtc2luOnRyNGNLdDByOTk", "dGFtc2luOnRyNGNLdDByOTk"),
+        ("ftp://tamsin:guest77@ftp.mill.org/pub", "guest77"),
+        ("redis://:839201@cache.lan:6379", "839201"),
+        ("hooks.slack.com/services/T02MvTzR8/B8yWbNc7E/k3JfQ9sLx02MvTzR8yWb", None),
+    ],
+)
+def test_the_true_neighbours_are_found(text: str, secret: str | None) -> None:
+    (span,) = find_credentials(text)
+    assert text[span.start : span.end] == (secret or text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{OPENING}\n{BODY}\n",
+        f"{OPENING}\n{BODY[:5]}",
+        f"a note\n{OPENING}",
+        f"{OPENING}\r\nProc-Type: 4,ENCRYPTED\r\nDEK-Info: AES-128-CBC,9F86D081\r\n\r\n{BODY}",
+        f"{OPENING}\nProc-Type: 4,ENCRYPTED\n",
+        f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v1\n\n{BODY}",
+        f'key = "{OPENING}\\n{BODY}',
+        f'{{"private_key": "{OPENING}',
+        f'const char key[] = "{OPENING}\\n"\n    "{BODY}\\n"',
+        f"# {OPENING}\n# {BODY}\n",
+        f"the key is {OPENING} {BODY} so be it",
+        f"IVATE KEY-----\n{BODY}\n",
+    ],
+)
+def test_an_opening_line_with_base64_behind_it_or_cut_there(text: str) -> None:
+    assert types(text) == ["PRIVATE_KEY"]
+
+
+def test_digits_and_signs_are_those_of_the_prefilter() -> None:
+    """Java looks for ASCII digits: a value with others is no secret here either."""
+    assert find_credentials("password = tr\u0967cKtor\u0968") == []
+    assert types("password = tr\u0967cKtor2") == ["PASSWORD"]
+
+
 def test_entropy_by_hand() -> None:
     assert entropy("") == 0
     assert entropy("aaaa") == 0

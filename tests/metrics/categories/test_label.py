@@ -46,15 +46,10 @@ def test_each_category(text: str, category: str) -> None:
 
 
 def test_precedence() -> None:
-    assert [category.name for category in CATEGORIES] == [
-        "credentials",
-        "pii",
-        "repetition",
-        "code",
-        "boilerplate",
-        "text",
-    ]
-    assert [category.name for category in CATEGORIES if category.harmful] == ["credentials", "pii"]
+    built_in = ["credentials", "pii", "repetition", "code", "boilerplate", "text"]
+    assert [category.name for category in CATEGORIES if category.name in built_in] == built_in
+    assert {"credentials", "pii"} <= {category.name for category in CATEGORIES if category.harmful}
+    assert CATEGORIES[-1].name == "text"  # it always holds
     assert one(LETTER + KEY)["category"] == "credentials"
     assert one(LETTER + LICENCE)["category"] == "pii"
     counting_code = "\n".join(f"    self.cells[{n}] = table.get({n});" for n in range(12))

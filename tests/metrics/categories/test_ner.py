@@ -114,6 +114,69 @@ def test_models_that_cannot_be_used(tmp_path: Path) -> None:
         load_ner(str(tmp_path / "sentiment"))
 
 
+FILES_OF_NO_MODEL = {
+    "nothing in config.json": {"config.json": ""},
+    "an empty config.json": {"config.json": "{}"},
+    "null": {"config.json": "null"},
+    "unknown kind": {"config.json": '{"model_type": "mill", "architectures": ["MillForTokenClassification"]}'},
+    "labels in a list": {"config.json": '{"model_type": "bert", "id2label": ["O", "B-PER"]}'},
+    "no weights": {
+        "config.json": '{"model_type": "bert", "architectures": ["BertForTokenClassification"],'
+        ' "id2label": {"0": "O", "1": "B-PER"}}'
+    },
+    "an empty config.cfg": {"config.cfg": ""},
+    "a component nobody knows": {
+        "config.cfg": '[nlp]\nlang = "en"\npipeline = ["saw"]\n[components]\n[components.saw]\nfactory = "saw"\n',
+        "meta.json": '{"lang": "en", "name": "mill"}',
+    },
+}
+
+
+@pytest.mark.parametrize("files", FILES_OF_NO_MODEL.values(), ids=FILES_OF_NO_MODEL)
+def test_a_folder_that_holds_no_model(files: dict[str, str], tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(NerModelError) as raised:
+        load_ner(str(tmp_path))
+    one_line_that_helps(str(raised.value), str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["numpy", "json", "__main__", "", "no such", "./no/such", "/no/such/folder", "~/no"])
+def test_a_name_of_no_model(name: str) -> None:
+    with pytest.raises(NerModelError) as raised:
+        load_ner(name)
+    one_line_that_helps(str(raised.value), name)
+
+
+def test_a_module_is_not_run_to_see_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "quell_mill.py").write_text("raise SystemExit('was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(NerModelError, match="'quell_mill' is a Python module, but no spaCy pipeline"):
+        load_ner("quell_mill")
+
+
+def test_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As spaCy's own command lays it out: the pipeline in a folder with its version, beside what loads it."""
+    package = tmp_path / "en_mill_names"
+    package.mkdir()
+    spacy_folder(package / "en_mill_names-1.0", "PERSON")
+    (package / "meta.json").write_text('{"lang": "en", "name": "mill_names", "version": "1.0"}')
+    (package / "__init__.py").write_text(
+        "from pathlib import Path\nfrom spacy.util import load_model_from_init_py\n__version__ = '1.0'\n"
+        "def load(**overrides):\n    return load_model_from_init_py(__file__, **overrides)\n"
+    )
+    dist = tmp_path / "en_mill_names-1.0.dist-info"
+    dist.mkdir()
+    (dist / "METADATA").write_text("Metadata-Version: 2.1\nName: en_mill_names\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "In Osterby Ysolwen stood."
+    assert names(load_ner("en_mill_names")([text])[0], text) == ["Ysolwen"]
+
+
+def one_line_that_helps(message: str, name: str) -> None:
+    assert message.startswith(repr(name)) and "pass --ner-model a folder" in message and "\n" not in message
+
+
 def test_pickled_weights_are_refused(classifier: Path, tmp_path: Path) -> None:
     for file in classifier.iterdir():
         if file.suffix == ".json":

@@ -15,6 +15,17 @@ from metrics.categories.repetition import Pattern, find, find_pattern, find_patt
 ROMAN = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV"]
 CARDINALS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"]
+LATER_ORDINALS = [
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+]
+TENS = ["ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"]
 NAMES = ["Door", "Lock", "Weir", "Sluice", "Wheel", "Stone", "Flour", "Sack"]
 FIELDS = ["width", "height", "depth", "weight", "price", "count", "volume", "area"]
 PLACES = [(17, 5), (3, 27), (88, 90), (2, 14), (41, 6), (9, 33), (63, 71)]
@@ -36,6 +47,8 @@ COUNTERS = [
     ("\n".join(f"Chapter {numeral}" for numeral in ROMAN), 3, 1),
     ("\n".join(f"Day {word}: walk" for word in CARDINALS), 5, 1),
     ("\n".join(f"the {word} part" for word in ORDINALS), 4, 1),
+    (", ".join(f"{word} percent" for word in TENS), 3, 10),
+    ("\n".join(f"the {word} part" for word in LATER_ORDINALS), 4, 1),
     (", ".join(str(2**n) for n in range(14)), 2, 1),  # the exponent counts
     ("\n".join(f"<p>{n} %</p>" for n in range(0, 100, 10)), 10, 10),
 ]
