@@ -1,27 +1,30 @@
 """The categories of text, and the labelling of a batch: evidence columns first, then one primary label.
 
-A category is one file that defines a `Category`, and one line in `CATEGORIES`.
+A category is one file that defines its `CATEGORY`, and its line in `_FILES`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 import numpy as np
 
-from metrics.categories.boilerplate import BOILERPLATE
-from metrics.categories.code import CODE
-from metrics.categories.credentials import CREDENTIALS
 from metrics.categories.evidence import Category, Evidence, Rows
 from metrics.categories.ner import Ner
-from metrics.categories.personal_data import PERSONAL_DATA
-from metrics.categories.repetition import REPETITION
-from metrics.categories.text import TEXT
 from metrics.metric import Column
 
-# In order of precedence: a row gets the first category whose evidence holds.
-CATEGORIES: tuple[Category, ...] = (CREDENTIALS, PERSONAL_DATA, REPETITION, CODE, BOILERPLATE, TEXT)
+# Files of this folder in order of precedence: a row gets the first category whose evidence holds.
+_FILES = (
+    "credentials",
+    "personal_data",
+    "repetition",
+    "code",
+    "boilerplate",
+    "text",
+)
+CATEGORIES: tuple[Category, ...] = tuple(import_module(f"{__name__}.{file}").CATEGORY for file in _FILES)
 
 # What Spark looks for in the JVM, so that most rows never reach the costly detectors.
 PREFILTERS: dict[str, str] = {category.name: category.prefilter for category in CATEGORIES if category.prefilter}

@@ -59,7 +59,7 @@ def find(rows: Rows) -> Evidence:
     )
 
 
-BOILERPLATE = Category(
+CATEGORY = Category(
     name="boilerplate",
     harmful=False,
     description="Licences, legal notices and templates of sites, mails and generated files.",

@@ -130,7 +130,7 @@ def find(rows: Rows) -> Evidence:
     )
 
 
-CODE = Category(
+CATEGORY = Category(
     name="code",
     harmful=False,
     description="Source code, markup, LaTeX, stack traces or tables of symbols.",

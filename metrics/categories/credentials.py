@@ -188,7 +188,7 @@ def find(rows: Rows) -> Evidence:
     )
 
 
-CREDENTIALS = Category(
+CATEGORY = Category(
     name="credentials",
     harmful=True,
     description="Private keys, tokens, passwords and connection strings.",

@@ -141,7 +141,7 @@ def _spread(text: str, spans: Sequence[Span], office: list[bool]) -> None:
                 office[other] = office[other] or not announced_in_private(text, spans[other].start)
 
 
-PERSONAL_DATA = Category(
+CATEGORY = Category(
     name="pii",
     harmful=True,
     description="Personal data: a person's mail or postal address, telephone or identity number, name in a letter.",

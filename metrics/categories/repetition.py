@@ -222,7 +222,7 @@ def find(rows: Rows) -> Evidence:
     )
 
 
-REPETITION = Category(
+CATEGORY = Category(
     name="repetition",
     harmful=False,
     description="A repeating or incrementing pattern: counters, tables of one value, the same line again and again.",

@@ -11,4 +11,4 @@ def find(rows: Rows) -> Evidence:
     return Evidence(holds=[True] * count, columns={}, why=["no evidence of any other category"] * count)
 
 
-TEXT = Category(name="text", harmful=False, description="Prose and everything else.", columns=(), find=find)
+CATEGORY = Category(name="text", harmful=False, description="Prose and everything else.", columns=(), find=find)

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.categories.boilerplate import BOILERPLATE, THRESHOLD, template_counts
-from metrics.categories.code import CODE, GRAMS, SYMBOLS, code_probability, gram, grams, weights
+from metrics.categories.boilerplate import CATEGORY as BOILERPLATE
+from metrics.categories.boilerplate import THRESHOLD, template_counts
+from metrics.categories.code import CATEGORY as CODE
+from metrics.categories.code import GRAMS, SYMBOLS, code_probability, gram, grams, weights
 from metrics.categories.code import THRESHOLD as CODE_THRESHOLD
 from metrics.categories.evidence import Category, Rows
 from metrics.categories.licence import is_licence, licence_evidence

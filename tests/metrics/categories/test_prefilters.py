@@ -19,9 +19,11 @@ from data.demo_people import People
 from data.demo_secrets import SHAPES as SECRETS
 from data.demo_secrets import Secrets
 from metrics.categories import names
-from metrics.categories.credentials import CREDENTIALS, find_credentials
+from metrics.categories.credentials import CATEGORY as CREDENTIALS
+from metrics.categories.credentials import find_credentials
 from metrics.categories.evidence import Rows
-from metrics.categories.personal_data import PERSONAL_DATA, find_personal_data
+from metrics.categories.personal_data import CATEGORY as PERSONAL_DATA
+from metrics.categories.personal_data import find_personal_data
 
 PII, SECRET = re.compile(PERSONAL_DATA.prefilter), re.compile(CREDENTIALS.prefilter)
 PIECES = (
