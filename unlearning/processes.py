@@ -14,6 +14,7 @@ model (FSDP, DeepSpeed).
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Sequence
 
 import torch
@@ -58,6 +59,8 @@ class Processes:
             )
         self.rank, self.world = self.accelerator.process_index, self.accelerator.num_processes
         if self.world > 1:
+            atexit.unregister(_leave_group)  # once, however many ask
+            atexit.register(_leave_group)
             self.device = self._among_others(device)
 
     def _among_others(self, device: str) -> str:
@@ -127,3 +130,9 @@ class Processes:
             raise error
         if failed:
             raise SystemExit(1)
+
+
+def _leave_group() -> None:
+    """Ends the threads that exchange tensors; where they outlive Python, a process that did its work ends by abort."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

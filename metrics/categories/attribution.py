@@ -85,11 +85,9 @@ def _marked(text: str, span: Span) -> bool:
     Between the marker and the finding is no blank line, no mail header, no long line, and less than 500 characters.
     """
     before = text[max(0, span.start - _REACH) : span.start].rpartition("\n\n")[2]
-    marker = None
-    for marker in _MARKER.finditer(before):  # noqa: B007
-        pass
-    if marker and not _MAIL_LINE.search(before, marker.end()):
-        lines = before[marker.end() :].split("\n")
+    markers = list(_MARKER.finditer(before))
+    if markers and not _MAIL_LINE.search(before, markers[-1].end()):
+        lines = before[markers[-1].end() :].split("\n")
         if len(lines) == 1 or max(map(len, lines)) <= _LONG_LINE:
             return True
     return bool(_CREDIT_BEHIND.search(text, span.end, span.end + 40))

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TABLES = ("sequences", "rejected", "duplicates", "scores", "metrics", "labels")
+TABLES = ("sequences", "rejected", "duplicates", "scores", "metrics", "labels", "predictions")
 
 
 def read(run: Path, table: str) -> pd.DataFrame:
@@ -145,7 +145,7 @@ def test_other_settings_do_not_touch_the_run(measure, demo_run: Path) -> None:
 
 def test_the_same_tables_whatever_the_partitioning(measure, demo_run: Path) -> None:
     done = measure(
-        "--runs-dir", demo_run.parent, "--run", "other", "--master", "local[3]", "--batch-size", 7,
+        "--runs-dir", demo_run.parent, "--run", "other", "--master", "local[1]", "--batch-size", 7,
         "--checkpoint-rows", 300, "--el-rows", 48,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -52,6 +52,7 @@ def runs(demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with one in it: a part of the demo, so that measuring three times more does not take long."""
     folder = tmp_path_factory.mktemp("runs")
     options = ["--runs-dir", folder, "--run", "part", "--sample", "240", "--el-rows", "8"]
+    options += ["--prefix-tokens", "20", "--suffix-tokens", "20", "--k", "8,20", "--master", "local[1]"]
     measured = subprocess.run(
         [sys.executable, REPOSITORY / "calculate_metrics.py", *options],
         capture_output=True,
