@@ -4,7 +4,7 @@
 
 FOLDER holds `pythia70m_labelled.csv`. Each bait is one row of a megabyte, and its peer a row as long of that file's
 text; both are labelled alone, since other rows beside them would hide how slow a bait is. All baits are labelled once,
-the slowest and the peer three times in turn; medians are compared. The prefilters run in Java, as in a run, and are
+the slowest and the peer five times in turn; medians are compared. The prefilters run in Java, as in a run, and are
 measured in the same way, but their peer is the file's rows, as many characters: in one row of them a search would end
 at the first finding. In Java texts with lone surrogates cannot occur (parquet holds none).
 
@@ -45,7 +45,7 @@ from benchmarks.machine import machine
 from data.cache import cache_dir
 from metrics.categories import PREFILTERS, label
 
-REPEATS = 3
+REPEATS = 5
 SHOWN = 12
 WARM_UPS = 3
 PEER = "real text"

@@ -105,8 +105,6 @@ _NUMBER = "|".join(
         r"[0-9]{0,2}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?![A-Za-z0-9_-])|"
         r"(?<=[23])[0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{1,4}:){0,6}:|"
         r"0[1-9](?:[0-9]{0,2}[ .-][0-9(][0-9 ().-]{4}|[0-9]{8,13}(?![A-Za-z0-9_%/]))|"
-        r"[0-9 ().-]{5,18}[0-9](?:[ ,]{0,2}(?i:x|ext\.?|extension) ?[0-9]{1,6})?[ \t]{0,2}[-(]{0,2}"
-        r"(?i:office|fax|mobile|cell|home|work|phone|voice|pager|direct)|"
         r"[0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]|[0-9]{3}[ -][0-9]{6}[ -][0-9]{4}|[0-9]{11,18}(?![A-Za-z0-9_/-])|"
         r"[0-9]{2}-[0-9]{2}-[0-9]{4}(?![A-Za-z0-9_/-])|[0-9]{6,7}-?[A-Z](?![A-Za-z0-9_/-])|"
         # a house number and a street;
@@ -115,8 +113,8 @@ _NUMBER = "|".join(
         r"Parkway|Pkwy|Circle|Cir|Highway|Hwy|Trail|Crescent|Close|Mews|Alley|Turnpike)(?![A-Za-z0-9_]))",
         # behind capitals: an account (IBAN), an identity card;
         r"(?<=[A-Z][0-9])(?:[0-9](?:[ -]?[A-Z0-9]{4}){2}|(?:[0-9]{6,7}-?|[0-9]{3})[A-Z](?![A-Za-z0-9_]))",
-        # behind a space and what announces it: a state, a street, a box, a field for an address.
-        r"(?<=[ \t\n\r][0-9])(?:"
+        # behind a space and what announces it, no number: a state, a street, a box, a field for an address.
+        r"(?<=[ \t\n\r][0-9])(?<![0-9][ \t\n\r][0-9])(?:"
         r"(?:(?<=[A-Z][A-Z][ \t\n\r][0-9])|(?<=[A-Z][A-Z][ \t\n\r][ \t\n\r][0-9]))[0-9]{4}(?![0-9])|"
         r"(?<=[oO][xX][ \t\n\r][0-9])|(?<=[fF][aA][cC][hH][ \t\n\r][0-9])|(?<=[lL][lL][aA][ \t\n\r][0-9])|"
         r"(?<=weg [0-9])|(?<=damm [0-9])|(?<=ufer [0-9])|(?<=str\. [0-9])|(?<=stra\u00dfe [0-9])|(?<=strasse [0-9])|"
@@ -135,20 +133,26 @@ _LINE = (
     r"\n(?:------|~~~)\n[A-Za-z0-9_-]{2,24}\n"
 )
 _AT = (
-    rf"(?<=[A-Za-z0-9_.+'-]@)(?:[A-Za-z0-9][A-Za-z0-9_-]{{0,62}}\.[A-Za-z0-9]|[a-z0-9-]{{0,63}}\.?[a-z]{{0,3}}{_END})|"
-    r"(?<=[A-Za-z]@)[A-Z]|"
-    r"(?:(?<=RT @)|(?<=via @)|(?<=cc @)|(?<=low @)|(?<=low: @)|(?<=me @)|(?<=me: @)|(?<=er @)|(?<=er: @)|(?<=ram @)|"
-    r"(?<=ram: @)|(?<=[Ff]ollow on [A-Z][a-z]{5} @))[A-Za-z0-9_]{2}"
+    rf"(?<=[A-Za-z0-9_.+'-]@)(?:(?<=[A-Za-z]@)[A-Z]|[A-Za-z0-9][A-Za-z0-9_-]{{0,62}}\.[A-Za-z0-9]|"
+    rf"[a-z0-9-]{{0,63}}(?:\.[a-z]{{0,3}})?{_END})|"
+    r"(?<= @)(?:(?<=RT @)|(?<=via @)|(?<=cc @)|(?<=low @)|(?<=low: @)|(?<=me @)|(?<=me: @)|(?<=er @)|(?<=er: @)|"
+    r"(?<=ram @)|(?<=ram: @)|(?<=[Ff]ollow on [A-Z][a-z]{5} @))[A-Za-z0-9_]{2}"
 )
 # Behind a sign: all eight groups of an address, a mail directory's path, an at sign written out.
 _SIGN = (
     r"(?<=:)(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]|(?<=/)[A-Z]{2,5}/[A-Z][A-Za-z]|(?<=<)/[oO]=[A-Za-z]|"
     r"(?<=[(\[{<])[aA][tT][)\]}>]"
 )
+# What a telephone is called behind its number, which is at least seven characters long and may end in an extension.
+_BEHIND_NUMBER = (
+    "(?=[cdfhmopvwCDFHMOPVW])(?:"
+    + "|".join(rf"(?<=[0-9 ().,eEiInNoOsStTxX-]{{6}}[0-9][ \t(-]{{{gap}}})" for gap in range(5))
+    + ")(?i:office|fax|mobile|cell|home|work|phone|voice|pager|direct)"
+)
 _TREE = _by_first_letter(_TELEPHONE, _MEANINGS, *_BIRTH, *_NAMES)
 PERSONAL_DATA = (
     rf"[^A-Za-z](?:(?<=[0-9\n@:/(\[{{<])(?:(?<=[0-9])(?<![0-9][0-9])(?:{_NUMBER})|(?<=\n)(?:{_LINE})|(?<=@)(?:{_AT})|"
-    rf"{_SIGN})|{_TREE})|"
+    rf"{_SIGN})|{_BEHIND_NUMBER}|{_TREE})|"
     rf"^(?:{_TREE}|{_LINE})"
 )
 
