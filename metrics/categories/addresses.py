@@ -30,7 +30,7 @@ _PLACE = (
 _UNIT = r"(?P<unit>,?[ \t\r\n](?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.?[ \t\r\n]#?[A-Za-z0-9]{1,6})?"
 # Each word of the street's name has three letters, but for a direction: "137 S. Ct." is a volume of reports.
 _STREET = re.compile(
-    r"(?<![\w.,/-])[0-9]{1,6}[A-Za-z]?[ \t](?:[NSEW]{1,2}\.?[ \t])?(?:[A-Z0-9][\w'’-]{2,24}[ \t]){1,3}"
+    r"(?<![\w./-])(?<![0-9],)[0-9]{1,6}[A-Za-z]?[ \t](?:[NSEW]{1,2}\.?[ \t])?(?:[A-Z0-9][\w'’-]{2,24}[ \t]){1,3}"
     rf"(?:{_STREET_WORD}\b|(?P<rare>{_RARE_STREET_WORD}\b))\.?{_UNIT}(?P<place>(?:,{_SPACE}?|{_SPACE}{{1,3}}){_PLACE})?"
 )
 # What ends in a street's word and is none: measures ("5 Minute Drive"), courts of law, drives of computers, ranks.
@@ -65,7 +65,10 @@ _BOX = re.compile(
     re.I | re.A,
 )
 _GERMAN = re.compile(
-    r"\b[A-ZÄÖÜ][a-zäöüß-]{2,24}(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer) [0-9]{1,4}[a-z]?\b"
+    r"\b(?:[A-ZÄÖÜ][a-zäöüß-]{2,24}(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer)|"
+    # "Heinrich-Heine-Straße", "Lange Straße"; "Auf Platz 3" is a rank.
+    r"(?:[A-ZÄÖÜ][a-zäöüß]{1,20}-){1,3}(?:Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Damm|Ufer)|"
+    r"[A-ZÄÖÜ][a-zäöüß]{2,20} (?:Straße|Strasse|Str\.|Allee|Gasse)) [0-9]{1,4}[a-z]?\b"
 )
 _LABELLED = re.compile(
     r"\b(?:(?:home|mailing|postal|street|billing|shipping|delivery|residential)[ _-]?)?"

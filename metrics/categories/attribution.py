@@ -47,7 +47,7 @@ _AFFILIATION = re.compile(
 _PRIVATE = re.compile(
     r"\b(?:home|cell|mobile|private|personal)(?: (?:phone|number|address|e-?mail|mail))?[ \t]{0,2}[:=(]|"
     r"\b(?:home|private|personal) (?:e-?mail|mail|address|account)\b|\bat home\b|\blives? (?:at|in|with|near)\b|"
-    r"\b(?:call|text|phone|ring|reach|find) (?:me|him|her|them)\b|"
+    r"\b(?:call|text|phone|ring|reach|find) (?:me|him|her|them)\b|\b(?:my|our) (?:house|home|flat|apartment)\b|"
     r"\bmy (?:number|address|phone|cell|mobile|e-?mail|new|old|private|personal)\b",
     re.IGNORECASE,
 )

@@ -16,7 +16,7 @@ from metrics.categories.evidence import Span
 from metrics.categories.matches import first_matches
 from metrics.categories.presidio_numbers import Number, found, recognize
 
-_BEFORE, _AFTER = r"(?<![A-Za-z0-9_.,/-])", r"(?![A-Za-z0-9_/-]|[.,][0-9])"
+_BEFORE, _AFTER = r"(?<![A-Za-z0-9_./-])(?<![0-9],)", r"(?![A-Za-z0-9_/-]|[.,][0-9])"
 TEST_CARDS = frozenset(
     """4111111111111111 4242424242424242 5555555555554444 378282246310005 4012888888881881 5105105105105100
     6011111111111117""".split()
@@ -66,7 +66,8 @@ _OTHER_SSN = replace(
 # Words that name numbers of things. Goods, files and orders are numbered in the same groups of digits.
 _THINGS = _words(
     r"(?:part|item|product|model|catalog(?:ue)?|cat|stock|order|invoice|serial|batch|lot|ticket|tracking|case|docket|drawing|"
-    r"form|reference|ref|version|isbn|upc|ean)(?: ?[:#]| ?(?:no|nos|nr|num|numbers?|ids?|codes?)\.?)|sku|p/n|s/n"
+    r"form|reference|ref|version|isbn|upc|ean)"
+    r"(?:s? list\b| ?[:#]| ?(?:no|nos|nr|num|numbers?|ids?|codes?)\.?)|sku|p/n|s/n"
 )
 _THINGS_REACH = 400  # characters before a number: the head of its column
 _DOUBTED = 0.3

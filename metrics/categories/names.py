@@ -74,8 +74,8 @@ _PAIR = re.compile(rf"\b(?P<first>{_WORD})[ \t](?:[A-Z]\.?[ \t])?(?P<last>{_WORD
 _PARTS = re.compile(r"[ \t.,_-]+")
 _NOBODY = frozenset(
     """sir madam sirs all customer customers editor friend friends team colleague colleagues reader readers user
-    users member members lord god santa applicant students student parents everyone everybody folks guys list
-    world community developers""".split()
+    users member members lord god santa applicant students student parents everyone everybody folks guys list the
+    diary hiring management grandma grandpa mom mum dad world community developers""".split()
 )
 _ORGANISATION = re.compile(
     r"\b(?:Inc|Ltd|LLC|Corp|Corporation|Company|Co|GmbH|Foundation|Team|Group|University|Institute|Project|Contributors|Authors|"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from metrics.categories.attribution import announced_in_private
 from metrics.categories.evidence import Span
 from metrics.categories.mail_addresses import FREE_MAIL, personal_name
 
@@ -50,11 +51,13 @@ def organisational(text: str, span: Span, named: bool) -> bool:
 
     Returns:
         True for addresses and telephone numbers with an organisation's name or words beside them, and for mailboxes
-        there whose own name tells no person's.
+        there whose own name tells no person's; not for what words of private contact announce.
     """
     if span.type == "PHONE" and _FREEPHONE.match(text, span.start, span.end):
         return True
     if named or span.type not in {"PHONE", "ADDRESS", "EMAIL"} or _is_record(text, span):
+        return False
+    if announced_in_private(text, span.start):
         return False
     around = text[max(0, span.start - _REACH) : span.start], text[span.end : span.end + _REACH]
     if span.type == "EMAIL":

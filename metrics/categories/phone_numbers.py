@@ -23,17 +23,29 @@ _NORTH_AMERICAN = re.compile(
 # Text taken from tables of web pages runs cells together: a name, and right behind it the number.
 _RUN_ON = re.compile(r"(?<=[A-Za-z])[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}(?![0-9-])")
 _NUMBER = rf"\+?\(?[0-9][0-9 ().-]{{5,18}}[0-9]{_EXTENSION}"
+# Some of the words have other meanings: the journal Cell, pH, a desk of 120 by 60. They name a number only with a sign
+# or word in between, or if the number is assigned. In the name of an article (`10.1016/j.cell.`) none of them does.
 _WORD_BEFORE = re.compile(
-    r"(?<![A-Za-z])(?:telephone|tel|phone|fax|mobile|cell|cellphone|desk|pager|voicemail|ph|whatsapp|sms|hotline|dial|"
-    r"(?:call|text|ring|reach|answering|messages?)(?: (?:me|us|him|her|them))?(?: (?:at|on|to))|reached at|call)"
-    rf"(?:[ ]?(?:no|number|nr|#))?(?: is)?[ \t\n.:)=\"']{{1,5}}({_NUMBER}){_AFTER}",
+    r"(?<![A-Za-z./])(?:telephone|tel|phone|(?P<vague>fax|mobile|cell|desk|pager|ph|dial|call)|cellphone|voicemail|whatsapp|"
+    r"sms|hotline|(?:call|text|ring|reach|answering|messages?)(?: (?:me|us|him|her|them))?(?: (?:at|on|to))|reached at)"
+    rf"(?P<link>(?:[ ]?(?:no|number|nr|#))?(?: is)?[ \t\n.:)=\"']{{1,5}})(?P<number>{_NUMBER}){_AFTER}",
     re.IGNORECASE | re.ASCII,
 )
 _WORD_AFTER = re.compile(
-    rf"{_BEFORE}({_NUMBER})(?=[ \t]{{0,2}}[-(]{{0,2}}"
+    rf"{_BEFORE}(?P<number>{_NUMBER})(?=[ \t]{{0,2}}[-(]{{0,2}}"
     r"(?:office|fax|mobile|cell|home|work|phone|voice|pager|direct)(?![a-z]))",
     re.IGNORECASE | re.ASCII,
 )
+# How people write a number that no numbering plan vouches for: groups of two digits or more with the same sign between
+# them, the first maybe in brackets. Decimals in a row, single digits, seasons, and years in brackets are other numbers.
+_WRITTEN = re.compile(
+    rf"(?!(?:19|20)[0-9]{{2}}[ .-](?:19|20)[0-9]{{2}})\+?(?:[0-9]{{1,3}}[ .-]?)?"
+    rf"(?:\((?!(?:19|20)[0-9]{{2}}\))[0-9]{{1,5}}\)[ .-]?)?"
+    rf"[0-9]{{2,11}}(?:(?P<sign>[ .-])[0-9]{{2,8}}(?:(?P=sign)[0-9]{{2,8}}){{0,4}})?{_EXTENSION}",
+    re.IGNORECASE,
+)
+# The groups of ten digits, with or without the 1 before them: `2012-2013-14` has as many, and is none.
+_GROUPS = frozenset(((10,), (11,), (3, 3, 4), (1, 3, 3, 4), (3, 7), (1, 3, 7), (1, 10), (6, 4), (1, 6, 4)))
 _AFTERWARDS = re.compile(r"office|fax|mobile|cell|home|work|phone|voice|pager|direct", re.IGNORECASE | re.ASCII)
 _FICTIONAL = re.compile(r"555[^0-9]{0,2}(?:01[0-9]{2}|1212)(?![0-9])")
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 15
@@ -51,7 +63,9 @@ def find_phone_numbers(text: str) -> Iterator[Span]:
         return
     for pattern in (_WORD_BEFORE, _WORD_AFTER) if _AFTERWARDS.search(text) else (_WORD_BEFORE,):
         for match in first_matches(pattern, text):
-            yield from _checked(match.group(1), match.start(1), "number beside a word for telephone", 0.65)
+            vague = pattern is _WORD_BEFORE and match["vague"] and not match["link"].strip(" \t\n.")
+            possible = 0.65 if not vague and _WRITTEN.fullmatch(match["number"]) else 0.0
+            yield from _checked(match["number"], match.start("number"), "number beside a word for telephone", possible)
     for match in first_matches(_NORTH_AMERICAN, text):
         # Digits in groups of three, three and four with mere spaces between them are found in tables of numbers, too.
         distinct = any(sign in match.group() for sign in "(-.")
@@ -75,7 +89,9 @@ def _checked(number: str, start: int, why: str, possible: float) -> Iterator[Spa
         parsed = phonenumbers.parse("+" + number[2:] if number.startswith("00") else number, "US")
     except phonenumbers.NumberParseException:
         return
-    if phonenumbers.is_valid_number(parsed):
+    american = parsed.country_code == 1 and number[0] != "+" and not number.startswith("00")
+    groups = tuple(map(len, re.findall(r"[0-9]+", re.split(r"[ ,]{0,2}[xe]", number, flags=re.IGNORECASE)[0])))
+    if phonenumbers.is_valid_number(parsed) and not (american and groups not in _GROUPS):
         yield Span("PHONE", start, start + len(number), 0.85, f"{why}, assigned in its numbering plan")
     elif possible and (possible > 0.6 or phonenumbers.is_possible_number(parsed)):
         yield Span("PHONE", start, start + len(number), possible, f"{why}, of possible length")

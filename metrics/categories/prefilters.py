@@ -117,8 +117,8 @@ _NUMBER = "|".join(
         r"(?<=[ \t\n\r][0-9])(?<![0-9][ \t\n\r][0-9])(?:"
         r"(?:(?<=[A-Z][A-Z][ \t\n\r][0-9])|(?<=[A-Z][A-Z][ \t\n\r][ \t\n\r][0-9]))[0-9]{4}(?![0-9])|"
         r"(?<=[oO][xX][ \t\n\r][0-9])|(?<=[fF][aA][cC][hH][ \t\n\r][0-9])|(?<=[lL][lL][aA][ \t\n\r][0-9])|"
-        r"(?<=weg [0-9])|(?<=damm [0-9])|(?<=ufer [0-9])|(?<=str\. [0-9])|(?<=stra\u00dfe [0-9])|(?<=strasse [0-9])|"
-        r"(?<=platz [0-9])|(?<=allee [0-9])|(?<=gasse [0-9])|"
+        r"(?<=eg [0-9])|(?<=amm [0-9])|(?<=fer [0-9])|(?<=tr\. [0-9])|(?<=tra\u00dfe [0-9])|(?<=asse [0-9])|"
+        r"(?<=latz [0-9])|(?<=llee [0-9])|"
         r"(?:(?<=[sS]:[ \t\n\r][0-9])|(?<=[sS]:[ \t\n\r][ \t\n\r][0-9]))[0-9]{0,5}[ \t])",
         r"(?<=[sS]:[0-9])[0-9]{0,5}[ \t]",
     )
@@ -159,11 +159,19 @@ PERSONAL_DATA = (
 _VALUE = r"[^ \t\r\n\f\x0b\"'`<>]"
 # A character of a value that is neither an ASCII letter nor one of the signs that words have, too.
 _CHOSEN = r"[^\x00- \"'(),\-./:;<=>A-Z\[\\\]_`a-z{|}\x7f]"
-# A secret's name, which may end a longer one, a sign of assignment, and a value with a digit or sign, or of sixteen
-# characters, or a quoted word. The first letters are told apart only by what follows them.
+# A type between a name and a quoted value.
+_TYPE = (
+    r"(?:[ \t]{0,4}:[ \t]{0,4}&?(?:'static )?[A-Za-z][A-Za-z0-9_.]{0,30}(?:[\[<][A-Za-z]{1,20}[\]>])?\??|"
+    r"[ \t]{1,4}(?i:string))(?=[ \t]{0,8}=[ \t]{0,8}[urbflURBFL@]{0,2}[\"'])"
+)
+# A secret's name, which may end a longer one, a sign of assignment, of a call or of an element, and a value with a
+# digit or sign, or of sixteen characters, or a quoted word. The first letters are told apart only by what follows them.
 _ASSIGNED = (
-    r"[pPsStTkKcC](?i:ass(?:word|wd|phrase|code)?|wd|sk|ecret|oken|ey|redentials?)"
-    r"(?:[\"']?\]?[ \t]{0,8}(?:=>|:=|==?|:|(?i:is))[ \t]{0,8}[\"'`]?"
+    r"[pPsStTkKcC](?i:ass(?:word|wd|phrase|code)?|wd|sk|ecret|oken|ey(?:_base)?|redentials?)"
+    rf"(?:(?:\[[0-9]{{0,4}}\]|(?:\\{{0,3}}[\"'])?\]?)(?:{_TYPE})?"
+    r"(?:[ \t]{0,8}(?:=>|:=|==?|:|(?i:is))[ \t]{0,8}(?:[urbflURBFL@]{1,2}(?=[\"']))?(?:\\{0,3}[\"'`])?|"
+    rf"(?:,[ \t]{{0,16}}|\([ \t]{{0,4}})[urbflURBFL@]{{0,2}}[\"']|{_SPACE}{{1,8}}(?i:value)=[\"']|"
+    rf"(?:</(?i:key)>{_SPACE}{{0,40}}<(?i:string))?>)"
     rf"(?={_VALUE}{{0,199}}{_CHOSEN}|{_VALUE}{{16}}|(?<=[\"'`])[^\x00-`{{-\x7f]{{6}}){_VALUE}{{6}}|>[^<\n]{{6}})"
 )
 _TOKENS: tuple[Words, ...] = (
@@ -181,7 +189,16 @@ _TOKENS: tuple[Words, ...] = (
     ("eyJ", r"[A-Za-z0-9_-]{8,2000}\.eyJ", False),
     (r"PRIVATE_KEY OpenVPN_Static_key Private-Lines:", "", False),
     ("Bearer Basic", r"[ \t]{1,4}[A-Za-z0-9+/_.=~-]{12}", False),
-    ("login user(?:name)?", r"[ \t]{1,4}[^ \t\r\n\f\x0b]{1,64}[ \t]{1,4}(?i:password)[ \t]", True),
+    (
+        "login role user(?:name)?",
+        r"[ \t]{1,4}[^ \t\r\n\f\x0b]{1,64}[ \t]{1,4}"
+        r"(?:(?i:with|encrypted|login|superuser|createdb|createrole)[ \t]{1,4}){0,5}(?i:password)[ \t]",
+        True,
+    ),
+    ("requirepass masterauth", r"[ \t]{1,4}[^ \t\r\n\f\x0b]{4}", True),
+    ("docker podman buildah oc", r" login[^\n]{0,200} -p[ =]", False),
+    ("auth", r"[ ]{0,2}=[ ]{0,2}\([ ]{0,2}[urb]?['\"]", False),
+    ("HTTPBasicAuth", r"\([ ]{0,2}[urb]?['\"]", False),
     ("identified_by", r"[ \t]{1,4}['\"]", True),
     ("curl", r" [^\n]{0,200}(?:-u|--user)", False),
     ("mysql mariadb sshpass", r"[^\n]{0,120}[ \t]-p[^-\r\n]", False),

@@ -68,3 +68,21 @@ def test_a_year_is_told_from_a_house_by_what_is_around_it() -> None:
     assert found("in 1929 Wall Street, Apt 4") == ["1929 Wall Street, Apt 4"]
     assert found("1929 Wall Street and") == ["1929 Wall Street"]
     assert found("1929 Wall Street panic") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Heinrich-Heine-Straße 18, 40213 Düsseldorf",
+        "Konrad-Adenauer-Str. 12, 53113 Bonn",
+        "Karl-Marx-Allee 34, Berlin",
+        "Lange Straße 5, 70173 Stuttgart",
+        "1,Gladys Ferrell,1842 Willow Creek Rd,Boise,ID,83704",
+    ],
+)
+def test_german_streets_and_records_with_commas(text: str) -> None:
+    assert any(span.score >= 0.5 for span in find_addresses(text))
+
+
+def test_a_rank_is_no_street() -> None:
+    assert find_addresses("Auf Platz 3 kam Lucy.") == []

@@ -139,3 +139,12 @@ def test_luhn_by_hand() -> None:
         doubled[place] = doubled[place] * 2 - 9 * (doubled[place] > 4)
     assert sum(doubled) == 80
     assert found("card 4539578763621486")
+
+
+def test_records_with_commas_and_lists_of_parts() -> None:
+    (found,) = find_identity_numbers("name,ssn\nGladys Ferrell,512-44-8190")
+    assert (found.type, found.score >= 0.5) == ("US_SSN", True)
+    (found,) = find_identity_numbers("name,card\nGladys Ferrell,4539578763621486")
+    assert (found.type, found.score >= 0.5) == ("CREDIT_CARD", True)
+    parts = find_identity_numbers("PART LIST\n4 x 512-30-1184 bushing\n2 x 411-27-3390 washer")
+    assert parts and all(span.score < 0.5 for span in parts)

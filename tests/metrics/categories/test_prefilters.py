@@ -18,7 +18,7 @@ from data.demo_people import SHAPES as LETTERS
 from data.demo_people import People
 from data.demo_secrets import SHAPES as SECRETS
 from data.demo_secrets import Secrets
-from metrics.categories import names
+from metrics.categories import names, phone_numbers
 from metrics.categories.credentials import CATEGORY as CREDENTIALS
 from metrics.categories.credentials import find_credentials
 from metrics.categories.evidence import Rows
@@ -96,19 +96,20 @@ DETECTORS = (
     "addresses", "credentials", "dates_of_birth", "handles", "identity_numbers", "mail_addresses", "names",
     "network_addresses", "phone_numbers", "private_keys",
 )  # fmt: skip
-# What a detector looks up in lists of names, as it stands in its expressions, and names that are in the lists.
+# What a detector looks up in lists of names or numbering plans, as it stands in its expressions, and what these have.
 KNOWN = (
     (names._FULL, "(?:Margaret Oduya|Émile Dunmore|Bo Quell)"),
     (names._ANY, "(?:Margaret|Émile Dunmore|Bo van Quell)"),
     (names._JOINED, "(?:Margaret_Oduya|Bo[.]Quell)"),
     (f"(?P<first>{names._WORD})", "(?P<first>Margaret|Bo)"),
     (f"(?P<last>{names._WORD})", "(?P<last>Oduya|Dunmore)"),
+    (phone_numbers._NUMBER, r"(?:020 7946 0018|\(503\) 889-4471|503[.]889[.]4471|5038894471 ext 12)"),
 )
 EXAMPLES = 15
 
 
 def expressions() -> dict[str, re.Pattern[str]]:
-    """The expressions of the detectors by where they stand, with known names in the place of any names."""
+    """The expressions of the detectors by where they stand, with known names and numbers in the place of any."""
     found = {}
 
     def look(name: str, value: object) -> None:

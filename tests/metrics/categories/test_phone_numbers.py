@@ -1,0 +1,49 @@
+"""What is a telephone number beside a word that may name one, and what is another number."""
+
+from __future__ import annotations
+
+import pytest
+
+from metrics.categories.evidence import LIKELY
+from metrics.categories.phone_numbers import find_phone_numbers
+
+
+def likely(text: str) -> list[str]:
+    return [text[span.start : span.end] for span in find_phone_numbers(text) if span.score >= LIKELY]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "D.P. Haldane, R. Ortega, Mills in salt, Cell 159 (2003) 1478-1498.",
+        "Haldane, Mol. Cell 8 (2001) 217-225.",
+        "Haldane DP. Mills in salt. doi:10.1016/j.cell.2009.02.035",
+        "doi:10.1089/cell.2069.6024",
+        "pH 6.58 5.05 5.36 7.37",
+        "Open circuit voltage per cell 1.20 1.05 1.11 0.85",
+        "a desk 120 60 75 cm",
+        "fax 1 000 000 copies",
+        "Dial 1 2 3 4 5 6 7",
+        "1.85 3.40 4.20 Home win",
+        "2012-2013-14 home games",
+    ],
+)
+def test_other_numbers(text: str) -> None:
+    assert likely(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Tel: 020 7946 0018 ask for Lucy", "020 7946 0018"),
+        ("fax: 030 2264 8817", "030 2264 8817"),
+        ("Cell: (503) 889-4471", "(503) 889-4471"),
+        ("cell 503-889-4471", "503-889-4471"),
+        ("ph 503 889 4471", "503 889 4471"),
+        ("503-889-4471 (home)", "503-889-4471"),
+        ("1 503 889 4471", "1 503 889 4471"),
+        ("call me at 5038894471", "5038894471"),
+    ],
+)
+def test_telephone_numbers(text: str, number: str) -> None:
+    assert likely(text) and set(likely(text)) == {number}
