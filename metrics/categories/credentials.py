@@ -45,11 +45,18 @@ _URL_PASSWORD = re.compile(
 # Some end a longer word (`dbpassword`); the others stand alone or behind a small letter (`bypass`, but `dbPwd`).
 _NAME = (
     r"(?P<name>pass(?:word|wd|phrase)|(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
-    r"(?:pass(?:code)?|pwd|psk|secret(?:[_-]?(?:access[_-]?)?key)?|(?:access|auth|api|refresh|bearer|session)?[_-]?token|"
+    r"(?:pass(?:code)?|pwd|psk|secret(?:[_-]?(?:access[_-]?)?key(?:_base)?)?|(?:access|auth|api|refresh|bearer|session)?[_-]?token|"
     r"(?:api|access|auth|account|private|encryption|signing|master)[_-]?key|apikey|client[_-]?secret|credentials?))"
 )
+# A type between name and value; only a quoted value, so that `token: a=b` stays one value.
+_TYPE = (
+    r"(?:[ \t]{0,4}:[ \t]{0,4}&?(?:'static )?[a-z][a-z0-9_.]{0,30}(?:[\[<][a-z]{1,20}[\]>])?\??|[ \t]{1,4}string)"
+    r"(?=[ \t]{0,8}=[ \t]{0,8}[urbfl@]{0,2}[\"'])"
+)
+# `password = `, `pass[] = u`, `"password": `, `\"password\":`, `password: String = @`, with what quotes the value.
 _ASSIGNMENT = re.compile(
-    rf"{_NAME}[\"']?\]?[ \t]{{0,8}}(?P<joint>=>|:=|==?|:|\bis\b)[ \t]{{0,8}}(?P<quote>[\"'`]?)"
+    rf"{_NAME}(?:\[[0-9]{{0,4}}\]|(?:\\{{0,3}}[\"'])?\]?)(?:{_TYPE})?"
+    r"[ \t]{0,8}(?P<joint>=>|:=|==?|:|\bis\b)[ \t]{0,8}(?:[urbfl@]{1,2}(?=[\"']))?(?P<quote>(?:\\{0,3}[\"'`])?)"
     r"(?P<value>[^\s\"'`<>]{4,200})",
     re.IGNORECASE | re.ASCII,
 )
@@ -60,8 +67,20 @@ _DEFINITION = re.compile(
     r"(?P<quote>[\"'])(?P<value>[^\"'\n]{4,200})",
     re.IGNORECASE | re.ASCII,
 )
+# Calls: `source.setPassword("value")`, `builder.password("value")`, `params.put("password", "value")`.
+_SECRET = r"(?P<name>pass(?:word|wd|phrase)?|pwd|psk|secret|token|api_?key)"
+_CALLS = tuple(
+    re.compile(rf"{call}[urbfl@]{{0,2}}(?P<quote>[\"'])(?P<value>[^\s\"']{{4,200}})", re.IGNORECASE | re.ASCII)
+    for call in (
+        rf"(?:\bset\w{{0,30}}?|\.(?=pass[wp])){_SECRET}\([ \t]{{0,4}}",
+        rf"\b(?:put|set|add|append|(?:set|add)(?:Parameter|Attribute))\([ \t]{{0,4}}[\"'][\w.-]{{0,40}}?{_SECRET}[\"'],"
+        r"[ \t]{0,16}",
+    )
+)
 _SPOKEN = re.compile(
-    r"\b(?:login|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}password[ \t]{1,4}(?P<value>\S{4,100})|"
+    r"(?:\b(?:login|role|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}"
+    r"(?:(?:with|encrypted|login|superuser|createdb|createrole)[ \t]{1,4}){0,5}password|\b(?:requirepass|masterauth))"
+    r"[ \t]{1,4}['\"]?(?P<value>[^\s'\"]{4,100})|"
     r"(?<![\w-])--(?:[a-z]{1,12}-)?(?:password|passwd|passphrase)[ \t]{1,4}['\"]?(?P<option>[^\s'\"]{4,100})",
     re.IGNORECASE | re.ASCII,
 )
@@ -72,12 +91,26 @@ _PLACES = (
     re.compile(
         r"\b(?:mysql[a-z]{0,8}|mariadb) (?:[^\n]{0,100}? )?-p['\"]?(?P<value>[^\s'\"-][^\s'\"]{3,99})", re.ASCII
     ),
+    re.compile(r"\b(?:docker|podman|buildah|oc) login\b[^\n]{0,200}? -p[ =]['\"]?(?P<value>[^\s'\"]{4,100})", re.ASCII),
+    re.compile(
+        r"(?<![A-Za-z])(?:auth[ ]{0,2}=[ ]{0,2}|HTTPBasicAuth)\([ ]{0,2}[urb]?['\"][^\s'\"]{1,64}['\"],[ ]{0,4}"
+        r"[urb]?['\"](?P<value>[^\s'\"]{4,100})['\"]",
+        re.ASCII,
+    ),
     re.compile(r"\bsshpass[ \t]{1,4}-p[ \t]{0,4}['\"]?(?P<value>[^\s'\"]{4,100})", re.ASCII),
     re.compile(r"<[A-Za-z:_.-]{0,24}pass(?:word|wd)?>(?P<value>[^<\s]{6,200})</", re.IGNORECASE | re.ASCII),
 )
 _ELEMENT = re.compile(
     r"<[A-Za-z:_.-]{0,24}(?P<name>secret|apikey|token)>(?P<value>[^<\s]{6,200})</", re.IGNORECASE | re.ASCII
 )
+# `<property name="db.password">value</`, `<add key="Password" value="value"/>`, `<key>password</key><string>value</`.
+_NAMED_ELEMENT = re.compile(
+    rf"(?:\b(?:name|key|id)=[\"']|<key>)[\w.:-]{{0,60}}?{_NAME}"
+    r"(?:[\"']>|[\"']\s{1,8}value=[\"']|</key>\s{0,40}<string>)(?P<value>[^\s\"'<>]{6,200})(?=[\"'<]|\Z)",
+    re.IGNORECASE | re.ASCII,
+)
+_FORM_FIELD = re.compile(r"<(?:input|button|option)\b[^<]{0,200}\Z", re.IGNORECASE)
+_TITLES_YEAR = re.compile(r" \((?:19|20)[0-9]{2}\)")
 _AUTHORIZATION = re.compile(r"\b(?P<scheme>Bearer|Basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/_.=~-]{12,2000})", re.ASCII)
 _UPPER, _DIGIT = re.compile("[A-Z]"), re.compile("[0-9]")
 # What a token or key of another sort is called: a checksum, a part of a database, a mark that a form sends back.
@@ -109,24 +142,37 @@ def _assigned(text: str) -> Iterator[Span]:
         start, joint = match.start(), match["joint"]
         if _NO_SECRET_NAME.search(text, max(0, start - 24), start):
             continue
-        name = match["name"].lower()
-        closed = bool(match["quote"]) and text.startswith(match["quote"], match.end())
+        name, value = match["name"].lower(), match["value"]
+        closed = bool(match["quote"]) and text.startswith(match["quote"][-1], match.end())
+        if match["quote"].startswith("\\"):
+            value = value.rstrip("\\")  # of the quote that ends it
+        elif joint == ":" and not closed and _TITLES_YEAR.match(text, match.end()):
+            continue
         # A number behind a colon may be the next column or a date; a passcode is a number.
         plain = (closed and joint != "==") or joint in {"=", "=>", ":="} or name == "passcode"
         bare = name == "token" and re.match(r"[\w.-]", text[start - 1 : start]) is None
-        if _is_secret(name, match["value"], closed, plain, bare):
-            why = f"value assigned to a secret's name, entropy {entropy(match['value']):.1f} bits a character"
-            yield Span("PASSWORD", *match.span("value"), 0.8, why)
+        if _is_secret(name, value, closed, plain, bare):
+            why = f"value assigned to a secret's name, entropy {entropy(value):.1f} bits a character"
+            yield Span("PASSWORD", match.start("value"), match.start("value") + len(value), 0.8, why)
     for match in first_matches(_DEFINITION, text):
         value, closed = match["value"], text.startswith(match["quote"], match.end())
         if " " in value and not is_salt(value):
             continue  # a sentence
         if _is_secret(match["name"].lower(), value, closed, closed, bare=False):
             yield Span("PASSWORD", *match.span("value"), 0.8, "value defined under a secret's name")
+    for pattern in _CALLS:
+        for match in first_matches(pattern, text):
+            name, start = match["name"].lower(), match.start("name")
+            closed = text.startswith(match["quote"], match.end())
+            bare = name == "token" and text[start - 1] in "\"'"
+            if not _NO_SECRET_NAME.search(text, max(0, start - 24), start) and _is_secret(
+                name, match["value"], closed, closed, bare
+            ):
+                yield Span("PASSWORD", *match.span("value"), 0.8, "value handed over under a secret's name")
 
 
 def _is_secret(name: str, value: str, quoted: bool, plain: bool, bare: bool) -> bool:
-    if name.endswith(("token", "key", "salt")):
+    if name.endswith(("token", "key", "key_base", "salt")):
         return is_token(value, quoted, bare)
     if name == "pass":
         plain = plain and quoted  # `pass = 2048` counts tests
@@ -149,6 +195,15 @@ def _placed(text: str) -> Iterator[Span]:
                 yield Span("PASSWORD", *match.span("value"), 0.7, "value where a password stands")
     for match in first_matches(_ELEMENT, text):
         if _is_secret(match["name"].lower(), match["value"], quoted=True, plain=False, bare=False):
+            yield Span("PASSWORD", *match.span("value"), 0.7, "element named after a secret")
+    for match in first_matches(_NAMED_ELEMENT, text):
+        start = match.start("name")
+        if _NO_SECRET_NAME.search(text, max(0, start - 24), start):
+            continue
+        if _FORM_FIELD.search(text, max(0, start - 200), start):
+            continue  # what a form sends back
+        bare = match["name"].lower() == "token" and text[start - 1] in "\"'>"
+        if _is_secret(match["name"].lower(), match["value"], quoted=True, plain=False, bare=bare):
             yield Span("PASSWORD", *match.span("value"), 0.7, "element named after a secret")
 
 

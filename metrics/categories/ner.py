@@ -12,8 +12,12 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metrics.categories.evidence import Span
+
+if TYPE_CHECKING:
+    import torch
 
 Ner = Callable[[Sequence[str]], list[list[Span]]]
 
@@ -54,13 +58,17 @@ def load_ner(name: str) -> Ner:
         NerModelError: There is no such model, it finds no persons, or its files are not safetensors.
     """
     folder = Path(name)
-    if name and (folder / "config.cfg").is_file():
+    try:
+        is_pipeline, is_folder, is_file = (folder / "config.cfg").is_file(), folder.is_dir(), folder.is_file()
+    except OSError as error:  # a name too long for a file, a folder that nobody may look into
+        raise _unusable(name[:_SAID], f"can't be looked up ({error.strerror})") from error
+    if name and is_pipeline:
         return _spacy(name)
-    if name and folder.is_dir():
+    if name and is_folder:
         if not (folder / "config.json").is_file():
             raise _unusable(name, "holds neither config.cfg (a spaCy pipeline) nor config.json (a Hugging Face model)")
         return _hugging_face(name)
-    if folder.is_file():
+    if is_file:
         raise _unusable(name, "is a file, not a folder")
     if name.isidentifier():
         return _spacy_package(name)
@@ -112,7 +120,8 @@ def _hugging_face(name: str) -> Ner:
 
     try:
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        kinds = [str(kind) for kind in config.architectures or ()]
+        named = config.architectures or ()
+        kinds = [named] if isinstance(named, str) else [str(kind) for kind in named]
         labels = {str(label).rpartition("-")[2].upper() for label in config.id2label.values()}
     except Exception as error:  # an odd config.json makes transformers raise almost anything
         raise _unusable(name, "is no Hugging Face model that can be loaded", error) from error
@@ -127,7 +136,8 @@ def _hugging_face(name: str) -> Ner:
         raise _unusable(name, "has no tokenizer and weights (safetensors) that can be loaded", error) from error
     model.eval()
     # Longer texts are read as far as the model's positions go.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", 512))
+    positions = getattr(config, "max_position_embeddings", 512) - _reserved_positions(model)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
     classify = pipeline("token-classification", model=model, tokenizer=tokenizer, aggregation_strategy="simple")
 
     def find(texts: Sequence[str]) -> list[list[Span]]:
@@ -143,6 +153,16 @@ def _hugging_face(name: str) -> Ner:
         return found
 
     return find
+
+
+def _reserved_positions(model: torch.nn.Module) -> int:
+    """How many positions no token gets: RoBERTa and its kin count on from behind the one of padding."""
+    paddings = [
+        module.padding_idx
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return max(paddings) + 1 if paddings else 0
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,8 @@ _PLACEHOLDER = re.compile(
     r"^(?:none|null|true|false|nil|undefined|password|passwd|secret|token|test|string|str|bytes|int|bool|required|optional)\b|"
     r"\$\{|\{\{|%\(|%s|<.{0,100}>|\w\(|\w\[|^self\.|^os\.|^process\.env|^this\.|"
     r"^#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$|"  # a colour
+    r"^(?:~|\.{1,2})/|^/(?:etc|home|usr|var|opt|tmp|root|srv|mnt|run|dev|Users)/|^[a-z]:[\\/]|"  # where a secret lies
+    r"\.(?:pem|key|crt|cer|p12|pfx|jks|ppk|gpg|json|txt|ya?ml)$|"
     # What is named after the secret stands for it: `my_db_password`, `AUTH_TOKEN_2`, `api-key-goes-here1`.
     r"(?:^|[_.-])(?:pass|password|passwd|pwd|secret|token|key)(?:[_.-]|[0-9]{0,2}$)|^(?:my|the|some|new|old)pass(?:word)?",
     re.IGNORECASE | re.ASCII,
@@ -24,7 +26,7 @@ _PLACEHOLDER = re.compile(
 # What stands in a field for a password, in forms, schemas and translations, and is none.
 _NO_PASSWORD = re.compile(
     r"pass|pwd|secret|token|user|login|admin|auth|client|cred|phrase|input|text|field|value|valid|key$|name$|word$|"
-    r"^(?:string|varchar|hidden|missing|confirm\w{0,5}|forgot\w{0,3}|wrong|incorrect|mandatory|default|plain|hash\w{0,3}|"
+    r"^(?:string|varchar|hidden|missing|confirm\w{0,5}|forgot\w{0,3}|wrong|incorrect|mandatory|default|plain|database|hash\w{0,3}|"
     r"(?:en|de)crypt\w{0,3}|bcrypt|enabled|disabled|nullable|strong|weak|secure|kennwort|contrase\u00f1a|contrasena|motdepasse|wachtwoord|parola|"
     r"senha|clave|has\u0142o|haslo|heslo|l\u00f6senord|losenord)$",
     re.IGNORECASE,
@@ -34,7 +36,7 @@ _PHRASE = re.compile(r"[a-z]{3,12}(?:-[a-z]{3,12}){3,9}")  # four words or more,
 # Names in a program, made of words: a digit in one stands behind a word (`utf8`) or before its unit (`2D`).
 # The quantifiers give nothing back, so that there is one way to cut a value into words.
 _WORD = r"(?:(?:[A-Z]?[a-z]{2,30}+|[A-Z]{2,30}+)[0-9]{0,4}+|[A-Z][0-9]{1,2}+)"
-_NAME = re.compile(rf"_{{0,2}}(?:{_WORD}|[A-Z])(?:[_.]?{_WORD}|_[0-9]{{1,3}}[A-Za-z]?){{0,9}}_{{0,2}}")
+_NAME = re.compile(rf"_{{0,2}}(?:{_WORD}|[A-Z])(?:[_.-]?{_WORD}|[_-][0-9]{{1,3}}[A-Za-z]?){{0,9}}_{{0,2}}")
 _CONSTANT = re.compile(r"[A-Z]{2,30}[0-9]{0,3}(?:_(?:[A-Z]{1,30}[0-9]{0,3}|[0-9]{1,3}[A-Z]?)){1,9}")
 _NUMBERS = re.compile("[0-9]{1,4}")
 _MOST_NUMBERS = 2  # in a name; random letters and digits have more

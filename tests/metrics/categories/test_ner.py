@@ -10,7 +10,14 @@ import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import BertConfig, BertForSequenceClassification, BertForTokenClassification, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForTokenClassification,
+)
 
 from metrics.categories.evidence import LIKELY, Rows
 from metrics.categories.ner import NerModelError, load_ner
@@ -84,6 +91,24 @@ def test_token_classifier(classifier: Path) -> None:
     assert names(find_names([long])[0], long) == ["Ysolwen"]
 
 
+def test_a_model_that_reserves_positions(tmp_path: Path) -> None:
+    """RoBERTa's first token has position `pad_token_id + 1`: of 12 positions, 10 tokens get one."""
+    vocabulary = {word: index for index, word in enumerate(("[UNK]", "[PAD]", "mill", "Qorvenna"))}
+    words = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    words.pre_tokenizer = Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(tmp_path)
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    labels = {"id2label": {0: "O", 1: "B-PER"}, "label2id": {"O": 0, "B-PER": 1}}
+    model = RobertaForTokenClassification(
+        RobertaConfig(vocab_size=4, pad_token_id=1, max_position_embeddings=12, **labels, **sizes)
+    )
+    torch.nn.init.zeros_(model.classifier.weight)
+    model.classifier.bias.data = torch.tensor([0.0, 1.0])  # every word is a name
+    model.save_pretrained(tmp_path, safe_serialization=True)
+    found = load_ner(str(tmp_path))(["mill " * 40])
+    assert [(span.start, span.end) for span in found[0]] == [(5 * word, 5 * word + 4) for word in range(10)]
+
+
 def test_a_model_is_loaded_once(tmp_path: Path) -> None:
     folder = str(spacy_folder(tmp_path, "PERSON"))
     assert load_ner(folder) is load_ner(folder)
@@ -110,8 +135,22 @@ def test_models_that_cannot_be_used(tmp_path: Path) -> None:
     BertForSequenceClassification(
         BertConfig(vocab_size=9, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4)
     ).save_pretrained(tmp_path / "sentiment")
-    with pytest.raises(NerModelError, match="no token classifier but BertForSequenceClassification"):
+    with pytest.raises(NerModelError, match="no token classifier but BertForSequenceClassification;"):
         load_ner(str(tmp_path / "sentiment"))
+
+
+def test_the_kind_of_a_model_as_a_string(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "architectures": "BertForMaskedLM"}')
+    with pytest.raises(NerModelError, match="no token classifier but BertForMaskedLM;"):
+        load_ner(str(tmp_path))
+
+
+@pytest.mark.parametrize("sign", ["a", "/", "é/"])
+def test_a_name_that_is_too_long_for_a_file(sign: str) -> None:
+    with pytest.raises(NerModelError) as raised:
+        load_ner(("mill" + sign) * 1000)
+    message = str(raised.value)
+    assert "pass --ner-model a folder" in message and "\n" not in message and len(message) < 1000
 
 
 FILES_OF_NO_MODEL = {
