@@ -240,6 +240,92 @@ def test_an_opening_line_with_base64_behind_it_or_cut_there(text: str) -> None:
     assert types(text) == ["PRIVATE_KEY"]
 
 
+HEX = SHA256 + COMMIT
+
+
+@pytest.mark.parametrize("secret", ["maplecabin42", "Tawny5owl!"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        'char pass[] = "{}";',
+        'const char password[] = "{}";',
+        'char wifi_password[32] = "{}";',
+        'const char* password = "{}";',
+        '<property name="password" value="{}"/>',
+        '<property name="hibernate.connection.password">{}</property>',
+        '<add key="SmtpPassword" value="{}"/>',
+        '<entry key="db.password">{}</entry>',
+        "<key>password</key>\n    <string>{}</string>",
+        'val password: String = "{}"',
+        'var smtpPassword: String? = "{}"',
+        'let password: &\'static str = "{}";',
+        'password: Optional[str] = "{}"',
+        'password: str = "{}"',
+        'var password string = "{}"',
+        'PASSWORD = u"{}"',
+        "PASSWORD = b'{}'",
+        'string password = @"{}";',
+        r'"{{\"user\":\"mara\",\"password\":\"{}\",\"port\":22}}"',
+        'ds.setPassword("{}");',
+        'builder.user("mara").password("{}").build()',
+        'params.put("password", "{}");',
+        "auth=('mara','{}')",
+        "requests.get(url, auth=HTTPBasicAuth('mara', '{}'))",
+        "ALTER ROLE mara PASSWORD '{}'",
+        "CREATE USER mara WITH ENCRYPTED PASSWORD '{}';",
+        "docker login -u mara -p {} harbour.mill.lan",
+        "requirepass {}",
+    ],
+)
+def test_passwords_where_programs_and_their_settings_have_them(form: str, secret: str) -> None:
+    text = form.format(secret)
+    (span,) = find_credentials(text)
+    assert text[span.start : span.end] == secret
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"  secret_key_base: {HEX}\n", HEX),
+        (f"config.secret_key_base = '{HEX}'", HEX),
+        ("requirepass gr3yWolf_redis", "gr3yWolf_redis"),
+        ('client.setApiKey("k3JfQ9sLx02MvTzR8yWb")', "k3JfQ9sLx02MvTzR8yWb"),
+        ('<add key="ApiToken" value="k3JfQ9sLx02MvTzR8yWb"/>', "k3JfQ9sLx02MvTzR8yWb"),
+        ("token: 0hT5zQ9wLx02-MvTzR8yWb", "0hT5zQ9wLx02-MvTzR8yWb"),
+        ("pass: Trainspotter2 (from the mill)", "Trainspotter2"),
+    ],
+)
+def test_keys_in_the_same_places(text: str, secret: str) -> None:
+    (span,) = find_credentials(text)
+    assert text[span.start : span.end] == secret
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "private_key: ~/.ssh/id_rsa2",
+        "private_key = /etc/mill/keys/wheel2",
+        'private_key: "keys/wheel2_rsa.pem"',
+        "const TOKEN = 'comma-dangle-2'",
+        "mysql -P3306 -pdatabase",
+        "pass: Trainspotter2 (1997)",
+        f'<input type="hidden" name="token" value="{COMMIT}"/>',
+        '<string name="password">Kennwort</string>',
+        f'<property name="token" value="{COMMIT}"/>',
+        'translate("password", "Kennwort")',
+        'getPassword("wheel2mill")',
+        'params.put("user", "maplecabin42")',
+        f'headers.set("x-csrf-token", "{COMMIT}");',
+        "val password: String = readLine2()",
+        "docker login -u mara -p $MILL_PASS2",
+        "the requirepass directive",
+        "user mara forgot the password yesterday2",
+    ],
+)
+def test_none_in_the_same_places(text: str) -> None:
+    assert find_credentials(text) == []
+
+
 def test_digits_and_signs_are_those_of_the_prefilter() -> None:
     """Java looks for ASCII digits: a value with others is no secret here either."""
     assert find_credentials("password = tr\u0967cKtor\u0968") == []

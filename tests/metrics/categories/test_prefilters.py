@@ -85,6 +85,21 @@ def test_any_text(pieces: list[str]) -> None:
         "mysql -u root -pk3JfQ9sLx02",
         "sshpass -p k3JfQ9sLx02 ssh",
         "mytool --db-password k3JfQ9sLx02",
+        'char pass[] = "k3JfQ9sLx02"',
+        'val password: String = "sunflower"',
+        'PASSWORD = u"sunflower"',
+        '\\"password\\":\\"k3JfQ9sLx02\\"',
+        'source.setPassword("sunflower")',
+        'params.put("password", "sunflower")',
+        "auth=('mara','k3JfQ9sLx02')",
+        "HTTPBasicAuth('mara', 'sunflower')",
+        "ALTER ROLE mara WITH LOGIN PASSWORD 'k3JfQ9sLx02'",
+        "docker login -u mara -p k3JfQ9sLx02",
+        "requirepass k3JfQ9sLx02",
+        "secret_key_base: 9f86d081884c7d659a2feaa0c55ad015",
+        '<property name="password" value="k3JfQ9sLx02"',
+        '<entry key="db.password">k3JfQ9sLx02</entry>',
+        "<key>password</key>\n  <string>k3JfQ9sLx02</string>",
     ],
 )
 def test_forms_that_are_easily_held_back(text: str) -> None:
@@ -159,6 +174,7 @@ def matched() -> dict[str, list[str]]:
 # An example of each of these that a detector finds turns up; many others need a check digit, a suffix, a list of words.
 FOUND = (
     "addresses._BOX", "addresses._GERMAN", "addresses._LABELLED", "addresses._STREET", "credentials._ASSIGNMENT",
+    "credentials._CALLS[0]", "credentials._CALLS[1]", "credentials._NAMED_ELEMENT", "credentials._PLACES[5]",
     "credentials._DEFINITION", "credentials._PLACES[1]", "credentials._PLACES[2]", "credentials._PLACES[3]",
     "credentials._SPOKEN", "credentials._TOKEN_PATTERNS[0][1]", "credentials._TOKEN_PATTERNS[3][1]",
     "dates_of_birth._BORN", "dates_of_birth._FIELD", "handles._FIELD", "handles._MENTION", "handles._POST",
@@ -259,6 +275,8 @@ BAIT = [
     "------\n", "Copyright a@b.de ", "\n * a@b.de", "Universit", "20 ^a ",
     "Aa, Aa </O", "Message-ID:", "References: <a@b.de> ", "<a@b.de> ", "Thanks a ", "\nThanks A", "define('a_",
     "536-22-8143 ",
+    "docker login ", "set", "setpass", "put('a", 'name="a', "<key>a", "key>", "password: a", "password string ",
+    "role a ", "with ", "role a with ", "auth=('a','", "key\\", "<input ", "requirepass ", "key[", "<key>key</key> ",
     "mysql -u ", "1999 Aa St ", "all rights reserved ", "© a@b.de\n", "Universit Institut ", "--password ", "A_A/",
 ]  # fmt: skip
 
