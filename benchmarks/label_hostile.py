@@ -50,7 +50,8 @@ SHOWN = 12
 WARM_UPS = 3
 PEER = "real text"
 WINDOW = 200  # characters of a row, about 64 tokens
-EXAMPLES = 12
+EXAMPLES = 15
+LONGEST_EXAMPLE = 2000
 
 COMMON: dict[str, str] = {
     "one letter": "a",
@@ -142,7 +143,7 @@ def patterns() -> dict[str, re.Pattern[str]]:
 
 
 def examples(pattern: re.Pattern[str]) -> list[str]:
-    """A few texts that the expression matches, the same every time."""
+    """Texts that an expression matches, with anything before and after the match; the same every time."""
     found: list[str] = []
 
     @seed(0)
@@ -155,7 +156,7 @@ def examples(pattern: re.Pattern[str]) -> list[str]:
     )
     @given(st.from_regex(pattern))
     def collect(text: str) -> None:
-        found.append(text[:2000])
+        found.append(text)
 
     collect()
     return found
@@ -175,7 +176,7 @@ def baits(length: int) -> Iterator[tuple[str, str]]:
             yield f"{name} among {between}", far_apart(finding, filler, length)
     rng = random.Random(0)
     for name, pattern in patterns().items():
-        texts = [text for text in examples(pattern) if text]
+        texts = [text[:LONGEST_EXAMPLE] for text in examples(pattern) if text]
         if texts:
             longest = max(texts, key=len)
             yield name, filled(longest)

@@ -11,9 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.label_hostile import examples
 from data.demo_people import SHAPES as LETTERS
 from data.demo_people import People
 from data.demo_secrets import SHAPES as SECRETS
@@ -120,7 +121,6 @@ KNOWN = (
     (f"(?P<last>{names._WORD})", "(?P<last>Oduya|Dunmore)"),
     (phone_numbers._NUMBER, r"(?:020 7946 0018|\(503\) 889-4471|503[.]889[.]4471|5038894471 ext 12)"),
 )
-EXAMPLES = 15
 
 
 def expressions() -> dict[str, re.Pattern[str]]:
@@ -142,26 +142,6 @@ def expressions() -> dict[str, re.Pattern[str]]:
     for module in DETECTORS:
         for name, value in vars(import_module(f"metrics.categories.{module}")).items():
             look(f"{module}.{name}", value)
-    return found
-
-
-def examples(pattern: re.Pattern[str]) -> list[str]:
-    """Texts that an expression matches, with anything before and after the match; the same every time."""
-    found: list[str] = []
-
-    @seed(0)
-    @settings(
-        max_examples=EXAMPLES,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.from_regex(pattern))
-    def collect(text: str) -> None:
-        found.append(text)
-
-    collect()
     return found
 
 
