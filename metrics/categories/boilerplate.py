@@ -7,14 +7,13 @@ says how a row came to be memorized, not what it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
 from metrics.categories.evidence import Category, Evidence, Rows
-from metrics.categories.licence import licence_evidence
-from metrics.categories.phrases import Phrases
+from metrics.categories.licence import licence_evidence, licence_phrases
+from metrics.categories.phrases import Phrases, found_of_each
 from metrics.categories.templates import PHRASES, WEAK_PHRASES
 from metrics.metric import Column
 from metrics.taxonomy import RECITED_FROM
@@ -25,21 +24,27 @@ ENOUGH_WEAK = 2
 
 
 @cache
-def _listed() -> Phrases:
+def template_phrases() -> Phrases:
+    """The phrases of templates and the weak ones, to be looked up in texts."""
     return Phrases((*PHRASES, *WEAK_PHRASES))
 
 
-def template_counts(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """How many different phrases of templates, and how many different weak ones, are in each text: int64 [N] each."""
-    rows, numbers = _listed().found(texts)
+def template_counts(rows: np.ndarray, numbers: np.ndarray, texts: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many different phrases of templates, and how many weak ones, are in each of N texts: int64 [N] each.
+
+    Args:
+        rows, numbers: int64 [M] each, which of `template_phrases` are in which text, as `found` returns it.
+        texts: N.
+    """
     weak = numbers >= len(PHRASES)
-    return np.bincount(rows[~weak], minlength=len(texts)), np.bincount(rows[weak], minlength=len(texts))
+    return np.bincount(rows[~weak], minlength=texts), np.bincount(rows[weak], minlength=texts)
 
 
 def find(rows: Rows) -> Evidence:
     """Evidence of boilerplate in each row."""
-    probability, phrases = licence_evidence(rows.texts)
-    templates, weak = template_counts(rows.texts)
+    of_licences, of_templates = found_of_each((licence_phrases(), template_phrases()), rows.texts)
+    probability, phrases = licence_evidence(*of_licences, len(rows.texts))
+    templates, weak = template_counts(*of_templates, len(rows.texts))
     templates = templates + weak // ENOUGH_WEAK
     holds = ((probability >= NOTICE) | (templates > 0)).tolist()
     reasons = zip(holds, probability.tolist(), phrases.tolist(), templates.tolist(), strict=True)
@@ -51,10 +56,10 @@ def find(rows: Rows) -> Evidence:
             "highly_duplicated": [None if count < 0 else count >= RECITED_FROM for count in rows.duplicates],
         },
         why=[
-            f"licence probability {likely:.2f}, {of_licences} phrases of licences, {of_templates} of templates"
+            f"licence probability {likely:.2f}, {in_licences} phrases of licences, {in_templates} of templates"
             if hold
             else ""
-            for hold, likely, of_licences, of_templates in reasons
+            for hold, likely, in_licences, in_templates in reasons
         ],
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
@@ -62,22 +61,27 @@ def _listed() -> tuple[dict[str, float], Phrases, np.ndarray]:
     return named, Phrases((*PHRASES, *NOTICES, *runs)), np.array(weights)
 
 
-def licence_evidence(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """How much each text reads like a licence.
+def licence_phrases() -> Phrases:
+    """All phrases, notices and weighed runs of words, to be looked up in texts."""
+    return _listed()[1]
+
+
+def licence_evidence(rows: np.ndarray, numbers: np.ndarray, texts: int) -> tuple[np.ndarray, np.ndarray]:
+    """How much each of N texts reads like a licence.
 
     Args:
-        texts: N strings; windows of longer texts, cut anywhere.
+        rows, numbers: int64 [M] each, which of `licence_phrases` are in which text, as `found` returns it.
+        texts: N.
 
     Returns:
         float64 [N], the probability that it is of a licence, in [0, 1]: 1 / (1 + exp(-(bias + weights of its listed
         phrases + weights of the different runs of words in it))); and int64 [N], its number of different phrases.
     """
-    named, listed, weights = _listed()
-    rows, numbers = listed.found(texts)
+    named, _, weights = _listed()
     notice = (numbers >= len(PHRASES)) & (numbers < len(PHRASES) + len(NOTICES))
-    phrases = np.bincount(rows[numbers < len(PHRASES)], minlength=len(texts))
-    logits = named["bias"] + np.bincount(rows, weights=weights[numbers], minlength=len(texts))
-    logits += named[NOTICE_STEP] * (np.bincount(rows[notice], minlength=len(texts)) > 0)
+    phrases = np.bincount(rows[numbers < len(PHRASES)], minlength=texts)
+    logits = named["bias"] + np.bincount(rows, weights=weights[numbers], minlength=texts)
+    logits += named[NOTICE_STEP] * (np.bincount(rows[notice], minlength=texts) > 0)
     for step, name in enumerate(PHRASE_STEPS):
         logits += named[name] * (phrases > step)
     return 1.0 / (1.0 + np.exp(-np.clip(logits, -40, 40))), phrases

@@ -94,23 +94,38 @@ class Phrases:
             self._filter[hashes >> _FILTER_BITS] = True
 
     def found(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Which phrases are in which texts.
+        """Which phrases are in which texts; see `found_of_each`."""
+        return found_of_each([self], texts)[0]
 
-        Args:
-            texts: N strings; only the first 20,000 characters of a text are read.
+    def _in(self, words: Words) -> np.ndarray:
+        """int64 [M]: row x number of phrases + number of the phrase, for each place where one is found."""
+        keys = []
+        runs = _runs(words, {length for length, _, _ in self._by_length})
+        for (_, known, numbers), (rows, hashes) in zip(self._by_length, runs, strict=True):
+            likely = np.flatnonzero(self._filter[hashes >> _FILTER_BITS])
+            nearest = np.minimum(np.searchsorted(known, hashes[likely]), len(known) - 1)
+            hit = known[nearest] == hashes[likely]
+            keys.append(rows[likely[hit]] * len(self.phrases) + numbers[nearest[hit]])
+        return np.concatenate(keys) if keys else np.zeros(0, dtype=np.int64)
 
-        Returns:
-            Rows and numbers of phrases, int64 [M] each; each phrase once for each text that it is in, sorted by row.
-        """
-        keys = [np.zeros(0, dtype=np.int64)]
-        for start, chunk in chunks(texts, _CHUNK, _TEXT):
-            runs = _runs(words_of(chunk), {length for length, _, _ in self._by_length})
-            for (_, known, numbers), (rows, hashes) in zip(self._by_length, runs, strict=True):
-                likely = np.flatnonzero(self._filter[hashes >> _FILTER_BITS])
-                nearest = np.minimum(np.searchsorted(known, hashes[likely]), len(known) - 1)
-                hit = known[nearest] == hashes[likely]
-                keys.append((rows[likely[hit]] + start) * len(self.phrases) + numbers[nearest[hit]])
-        return np.divmod(np.unique(np.concatenate(keys)), max(1, len(self.phrases)))
+
+def found_of_each(lists: Sequence[Phrases], texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Which phrases of several lists are in which texts, whose words are cut and hashed once for all of them.
+
+    Args:
+        lists: The lists of phrases.
+        texts: N strings; only the first 20,000 characters of a text are read.
+
+    Returns:
+        For each list, rows and numbers of phrases, int64 [M] each; each phrase once for each text that it is in, sorted
+        by row.
+    """
+    keys: list[list[np.ndarray]] = [[np.zeros(0, dtype=np.int64)] for _ in lists]
+    for start, chunk in chunks(texts, _CHUNK, _TEXT):
+        words = words_of(chunk)
+        for known, found in zip(lists, keys, strict=True):
+            found.append(np.unique(known._in(words)) + start * len(known.phrases))
+    return [np.divmod(np.concatenate(found), max(1, len(one.phrases))) for one, found in zip(lists, keys, strict=True)]
 
 
 def _runs(words: Words, lengths: set[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

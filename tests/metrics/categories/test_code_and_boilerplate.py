@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.categories.boilerplate import CATEGORY as BOILERPLATE
-from metrics.categories.boilerplate import THRESHOLD, template_counts
+from metrics.categories.boilerplate import THRESHOLD, template_counts, template_phrases
 from metrics.categories.code import CATEGORY as CODE
 from metrics.categories.code import GRAMS, SYMBOLS, code_probability, gram, grams, weights
 from metrics.categories.code import THRESHOLD as CODE_THRESHOLD
 from metrics.categories.evidence import Category, Rows
-from metrics.categories.licence import is_licence, licence_evidence
+from metrics.categories.licence import is_licence, licence_evidence, licence_phrases
 
 CODE_TEXTS = [
     "for (size_t i = 0; i < n; ++i) {\n    total += weights[i] * values[i];\n}\nreturn total;\n",
@@ -149,17 +149,23 @@ def test_probability_is_the_logistic_of_the_weighted_grams() -> None:
     assert code_probability([]).shape == (0,)
 
 
+def licences(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    return licence_evidence(*licence_phrases().found(texts), len(texts))
+
+
+def templates(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    return template_counts(*template_phrases().found(texts), len(texts))
+
+
 def test_a_row_has_the_same_evidence_alone_and_in_a_batch() -> None:
     texts = [*CODE_TEXTS, "", *PROSE, *LICENCES, *TEMPLATES] * 40  # several chunks
-    for scores in (code_probability, lambda batch: licence_evidence(batch)[0], lambda batch: template_counts(batch)[0]):
+    for scores in (code_probability, lambda batch: licences(batch)[0], lambda batch: templates(batch)[0]):
         alone = np.array([scores([text])[0] for text in texts[:26]])
         np.testing.assert_allclose(scores(texts)[-26:], alone, rtol=1e-12)
 
 
 def test_a_notice_alone_is_no_licence() -> None:
-    probability, phrases = licence_evidence(
-        ["Copyright (c) 1999 Example Mills", "Licensed under the MIT License", "No."]
-    )
+    probability, phrases = licences(["Copyright (c) 1999 Example Mills", "Licensed under the MIT License", "No."])
     assert probability[2] < 0.1 < 0.3 < probability[0] < THRESHOLD < probability[1]
     assert phrases.tolist() == [0, 2, 0]
 
@@ -190,7 +196,7 @@ def test_on_real_rows(shared_data: Path) -> None:
     with (shared_data / "pythia70m_labelled.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["text"] != "#ERROR!"]
     licence = np.array(["license" in row["note"] for row in rows])
-    said = licence_evidence([row["text"] for row in rows])[0] >= THRESHOLD
+    said = licences([row["text"] for row in rows])[0] >= THRESHOLD
     assert f1(said, licence) >= 0.975
     asked = [row["category"] in {"code", "nl"} or is_one for row, is_one in zip(rows, licence, strict=True)]
     rows = [row for row, is_asked in zip(rows, asked, strict=True) if is_asked]
