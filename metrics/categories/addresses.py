@@ -27,6 +27,7 @@ _CITY_NAME = r"(?:[A-Z][\w.'’-]{1,24} ){0,2}[A-Z][\w.'’-]{1,24}"
 _PLACE = (
     rf"{_CITY_NAME},?{_SPACE}{{1,3}}(?P<state>[A-Z]{{2}}){_SPACE}{{1,2}}(?P<zip>[0-9]{{5}})(?:-[0-9]{{4}})?(?![0-9])"
 )
+PLACE = "city, state and a postcode of it, without a house"
 _UNIT = r"(?P<unit>,?[ \t\r\n](?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|Rm)\.?[ \t\r\n]#?[A-Za-z0-9]{1,6})?"
 # Each word of the street's name has three letters, but for a direction: "137 S. Ct." is a volume of reports.
 _STREET = re.compile(
@@ -75,6 +76,12 @@ _LABELLED = re.compile(
     r"address:[ \t\r\n]{0,2}(?P<value>[0-9]{1,6}[ \t][^\n]{4,80})",
     re.IGNORECASE | re.ASCII,
 )
+# What of an address may stand before its city: the number of a house, with no sentence's end behind it ("12 St. Ann").
+_HOUSE = re.compile(
+    r"(?<![\w.,-])#?[0-9]{1,6}[A-Za-z]?,?[ \t\r\n](?:[^.!?]|(?<![a-z]{4})\.){0,60}\Z|"
+    r"(?:Box|Apt|Suite|Unit)\b[^.!?]{0,20}\Z"
+)
+_HOUSE_REACH = 80  # characters
 # The first digit of the postcodes of each state.
 _POSTCODES = {
     state: digit
@@ -101,6 +108,7 @@ _INSTITUTION = re.compile(
 def find_addresses(text: str) -> list[Span]:
     """The postal addresses in a text, type `ADDRESS`; 0.9 with a postcode or a label, less without.
 
+    A city with its postcode and no house before it is a place (`PLACE`): likely an address only beside a person.
     Of addresses in foreign forms only German streets are known; box numbers are.
     """
     spans = []
@@ -115,7 +123,10 @@ def find_addresses(text: str) -> list[Span]:
         if match["state"] in _POSTCODES and not institution:
             fits = _POSTCODES[match["state"]] == match["zip"][0]
             why = "city, state and a postcode of it" if fits else "city, state and a postcode of another state"
-            spans.append(Span("ADDRESS", match.start(), match.end(), 0.6 if fits else 0.4, why))
+            score = 0.6 if fits else 0.4
+            if fits and not _HOUSE.search(text, max(0, match.start() - _HOUSE_REACH), match.start()):
+                score, why = 0.45, PLACE
+            spans.append(Span("ADDRESS", match.start(), match.end(), score, why))
     for match in first_matches(_LABELLED, text):
         spans.append(Span("ADDRESS", *match.span("value"), 0.9, "value of an address field"))
     for pattern, why in ((_BOX, "box number"), (_GERMAN, "street and house number")):

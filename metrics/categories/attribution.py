@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from metrics.categories.evidence import Span
 from metrics.categories.licence import is_licence
+from metrics.gazetteer import first_names
 
 # What prose says about authors and copyright, and no credit does: "the author said that", "copyright law".
 _AUTHORS = r"authors?(?![a-zA-Z])(?! (?!(?:is|are|and|or|by|contact|e-?mail)\b)[a-z]+[ ,.])"
@@ -52,6 +53,11 @@ _PRIVATE = re.compile(
     re.IGNORECASE,
 )
 _PRIVATE_REACH = 80  # characters
+# "text Lucy 503-889-4471", "ask for Lucy at": whoever is called by the given name alone.
+_CALL = re.compile(
+    r"\b(?:[Cc]all|[Tt]ext|[Pp]hone|[Rr]ing|[Rr]each|[Aa]sk for|[Ww]hats[Aa]pp|[Mm]essage) "
+    r"([A-Z][\w'’-]{1,24})[ \t:,(]"
+)
 _CREDITS = frozenset(("EMAIL", "PERSON", "HANDLE"))  # what credits of authors are made of
 _AFFILIATED = _CREDITS | {"ADDRESS"}  # the front matter of an article has the addresses of institutes, too
 _COMMENT = re.compile(r"[ \t]+\*|[ \t]*(?://|#|%|--|;)")
@@ -94,9 +100,13 @@ def _marked(text: str, span: Span) -> bool:
 
 
 def announced_in_private(text: str, start: int) -> bool:
-    """Whether words of private contact stand at most 80 characters before a finding, on its line."""
+    """Whether words of private contact stand at most 80 characters before a finding, on its line.
+
+    They may call somebody by the given name.
+    """
     before = text[max(0, start - _PRIVATE_REACH) : start].rpartition("\n")[2]
-    return bool(_PRIVATE.search(before))
+    called = _CALL.search(before)
+    return bool(_PRIVATE.search(before) or (called and called.group(1).lower() in first_names()))
 
 
 def _all_published(text: str) -> bool:

@@ -1,8 +1,9 @@
 """Numbers that stand for one person or account: payment cards, IBANs, social security and national identity numbers.
 
 Formats and checksums are Presidio's. One random number in ten or eleven has a right check digit, so a number that is
-nothing but digits needs a word beside it that names it. An IBAN, the dashed form of a social security number and a
-card's groups of digits need none, but in a list of other things' numbers they are doubted.
+nothing but digits needs a word beside it that names it. An IBAN and a card's groups of digits need none, but in a list
+of other things' numbers they are doubted. So is the dashed form of a social security number, which goods are numbered
+in as well: it needs a word that names it, or one for a person.
 """
 
 # ruff: noqa: SIM905 (word lists read better as text)
@@ -14,7 +15,7 @@ from dataclasses import replace
 
 from metrics.categories.evidence import Span
 from metrics.categories.matches import first_matches
-from metrics.categories.presidio_numbers import Number, found, recognize
+from metrics.categories.presidio_numbers import Number, found, near, recognize
 
 _BEFORE, _AFTER = r"(?<![A-Za-z0-9_./-])(?<![0-9],)", r"(?![A-Za-z0-9_/-]|[.,][0-9])"
 TEST_CARDS = frozenset(
@@ -69,6 +70,13 @@ _THINGS = _words(
     r"form|reference|ref|version|isbn|upc|ean)"
     r"(?:s? list\b| ?[:#]| ?(?:no|nos|nr|num|numbers?|ids?|codes?)\.?)|sku|p/n|s/n"
 )
+# Words for the one whose number it is.
+_PERSONS = _words(
+    r"he|she|his|hers?|him|my|me|mine|born|birth|employees?|patients?|applicants?|claimants?|taxpayers?|dependents?|"
+    r"spouse|payroll|w-?2|beneficiar(?:y|ies)|defendants?|insured"
+)
+NOBODYS = "form and range that is issued, beside no word for a person"
+_UNNAMED = 0.45
 _THINGS_REACH = 400  # characters before a number: the head of its column
 _DOUBTED = 0.3
 # Numbers of the same form as those that are found by their shape alone, whether they are cards and SSNs or not.
@@ -152,7 +160,8 @@ def _doubted(text: str, spans: list[Span]) -> list[Span]:
 
     That is a word before one for the numbers of things, or another number of its form which is no card and no social
     security number: then it is one of a column of other numbers, of which some fit by chance. Of cards that banks give
-    out the first digit is 2 to 6 (ISO/IEC 7812).
+    out the first digit is 2 to 6 (ISO/IEC 7812). A social security number without a person is left to the names in the
+    text (`NOBODYS`).
     """
     bare = [span for span in spans if span.why in {_GROUPED_CARD.checked, _DASHED_SSN.checked}]
     misfits = {kind: _misfit(kind, text) for kind in {span.type for span in bare}}
@@ -164,6 +173,8 @@ def _doubted(text: str, spans: list[Span]) -> list[Span]:
             or (span.type == "CREDIT_CARD" and text[span.start] not in "23456")
         ):
             span = replace(span, score=_DOUBTED, why=f"{span.why}, among numbers of other things")
+        elif span in bare and span.type == "US_SSN" and not near(_PERSONS, text, span.start, span.end):
+            span = replace(span, score=_UNNAMED, why=NOBODYS)
         doubted.append(span)
     return doubted
 

@@ -70,6 +70,10 @@ _LAST_FIRST = re.compile(
     rf"(?m)^[ \t]{{0,8}}(?P<name>(?P<last>{_WORD}),[ \t](?P<first>{_WORD})(?:[ \t][A-Z]\.?)?)"
     r"(?=[ \t]{2}|[;<(|\t])"
 )
+# "Love, Simon is a film": the name behind a closing on its own line ends it, or what was a line of its own follows.
+_GOES_ON = re.compile(r"[ \t](?!sent\b|from\b|xo|p\.?s\b)[a-z]{2,}")
+# Programs that are spoken to as people are. Alexa is a name, too, but few letters to her begin so.
+_ASSISTANT = re.compile(r"[> \t\n]{0,8}(?:(?:Hi|Hey|Hello),? (?:Siri|Google|Cortana|Bixby)|Hey,? Alexa)\b")
 _PAIR = re.compile(rf"\b(?P<first>{_WORD})[ \t](?:[A-Z]\.?[ \t])?(?P<last>{_WORD})")
 _PARTS = re.compile(r"[ \t.,_-]+")
 _NOBODY = frozenset(
@@ -93,6 +97,10 @@ def find_names(text: str) -> list[Span]:
             name = match["name"]
             leading = _PARTS.split(name, maxsplit=1)[0].lower()
             if _ORGANISATION.search(name) or leading in _NOBODY:
+                continue
+            if why == "closing line" and "\n" not in match.group() and _GOES_ON.match(text, match.end()):
+                continue
+            if why == "greeting" and _ASSISTANT.match(match.group()):
                 continue
             if _could_be_name(name):
                 sure = why not in _NEEDS_GIVEN_NAME or leading in first_names()

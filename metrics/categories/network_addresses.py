@@ -17,7 +17,8 @@ _V4 = re.compile(rf"(?<![A-Za-z0-9_.-]){_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?!
 _V6 = re.compile(r"(?<![A-Za-z0-9_:.])[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{4,34}(?![A-Za-z0-9_:])")
 # Four numbers with dots between them after one of these words are no address.
 _VERSION = re.compile(
-    r"(?:v|ver|version|release|revision|section|build|firmware|driver|assembly[a-z]{0,20}|§)[\"'\s.:=(]{0,4}\Z",
+    r"(?:v|ver|version|release|revision|section|build|firmware|driver|assembly[a-z]{0,20}|§)s?(?: ?(?:no|nr|number))?"
+    r"[\"'\s.:=(]{0,4}\Z",
     re.IGNORECASE | re.ASCII,
 )
 # The name of a program before a small number (`nginx/1.10.12.13`), unless the word means a machine.
@@ -27,6 +28,15 @@ _MACHINES = frozenset(
     peer node user users gateway router dns ns nameserver subnet netmask proxy for in with as the was hit got""".split()
 )
 _LARGEST_VERSION = 25
+# What programs go through between two such numbers, unless something of a network does.
+_UPGRADE = re.compile(
+    r"(?<![A-Za-z])(?:(?:up|down)(?:grad|dat)|patch|bump|migrat|revert|roll(?:ed|ing)? back)[a-z]{0,5}"
+    r"[^\n]{0,60}\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_NETWORK = re.compile(
+    r"(?<![A-Za-z])(?:ips?|ipv4|address(?:es)?|dns|records?|gateway|router|subnet|netmask|hosts?)(?![a-z])", re.I
+)
 # A number of that form that opens a line before a capitalised word numbers a section.
 _HEADING = re.compile(r" {1,2}[A-Z][a-z]")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
@@ -47,7 +57,9 @@ def find_network_addresses(text: str) -> Iterator[Span]:
             heading = opens and _HEADING.match(text, match.end())
             program = _PROGRAM.search(text, max(0, match.start() - 26), match.start())
             names_program = program and program["name"].lower() not in _MACHINES
-            heading = heading or (names_program and int(octets[0]) <= _LARGEST_VERSION)
+            reach = max(0, match.start() - 80), match.start()
+            upgraded = _UPGRADE.search(text, *reach) and not _NETWORK.search(text, *reach)
+            heading = heading or ((names_program or upgraded) and int(octets[0]) <= _LARGEST_VERSION)
             long = not heading and sum(len(octet) > 1 for octet in octets) >= 2 and octets[0] != "0"
             yield Span("IP_ADDRESS", match.start(), match.end(), 0.6 if long else 0.3, "public address, version 4")
     for match in first_matches(_V6, text):

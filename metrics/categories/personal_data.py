@@ -12,12 +12,12 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from metrics.categories.addresses import find_addresses
+from metrics.categories.addresses import PLACE, find_addresses
 from metrics.categories.attribution import announced_in_private, credited
 from metrics.categories.dates_of_birth import find_dates_of_birth
 from metrics.categories.evidence import LIKELY, SPANS_TYPE, Category, Evidence, Rows, Span, reasons, without_overlaps
 from metrics.categories.handles import find_handles
-from metrics.categories.identity_numbers import find_identity_numbers
+from metrics.categories.identity_numbers import NOBODYS, find_identity_numbers
 from metrics.categories.mail_addresses import ROLE, find_mail_addresses
 from metrics.categories.names import find_names
 from metrics.categories.network_addresses import find_network_addresses
@@ -28,6 +28,7 @@ from metrics.metric import Column
 
 _REACHED = 120  # characters between a name and a mailbox, number or address that is taken for that person's
 _MOST_SPANS = 256  # of a text; the surest
+_OWNERS = frozenset(("EMAIL", "DATE_OF_BIRTH"))  # beside names, what tells whose a place or number is
 _CONTACTS = frozenset(("EMAIL", "PHONE", "ADDRESS"))
 _PLACES = frozenset(("ADDRESS", "PHONE"))  # what an organisation has several of, in a list
 _SAMPLE_TEXT = re.compile(r"lorem ipsum|ipsum dolor", re.IGNORECASE)
@@ -55,6 +56,8 @@ def find_personal_data(text: str, model_names: Sequence[Span] = ()) -> list[Span
     ]
     names = [*find_names(text), *model_names]
     named = _named(names)
+    owners = [*names, *(span for span in spans if span.type in _OWNERS and span.score >= LIKELY)]
+    spans = [_owned(span, owners) for span in spans]
     contacts = [
         span
         for span in spans
@@ -65,10 +68,21 @@ def find_personal_data(text: str, model_names: Sequence[Span] = ()) -> list[Span
     return without_overlaps(spans[:_MOST_SPANS])
 
 
+def _owned(span: Span, owners: Sequence[Span]) -> Span:
+    """A place or number that nothing names, surer if it stands beside somebody: then it is that person's."""
+    if span.why in {PLACE, NOBODYS} and any(_beside(span, owner) for owner in owners):
+        return Span(span.type, span.start, span.end, 0.6, f"{span.why}, but beside a person")
+    return span
+
+
+def _beside(first: Span, second: Span) -> bool:
+    return 0 <= max(first.start - second.end, second.start - first.end) <= _REACHED
+
+
 def _reachable(name: Span, contacts: Sequence[Span]) -> Span:
     """A name in prose, surer if it stands beside a person's mailbox, number or address: then it is that person's."""
     for contact in contacts if name.score < LIKELY else ():
-        if 0 <= max(contact.start - name.end, name.start - contact.end) <= _REACHED:
+        if _beside(name, contact):
             return Span(name.type, name.start, name.end, 0.7, f"{name.why}, beside a way to reach somebody")
     return name
 

@@ -47,6 +47,20 @@ _WRITTEN = re.compile(
 # The groups of ten digits, with or without the 1 before them: `2012-2013-14` has as many, and is none.
 _GROUPS = frozenset(((10,), (11,), (3, 3, 4), (1, 3, 3, 4), (3, 7), (1, 3, 7), (1, 10), (6, 4), (1, 6, 4)))
 _AFTERWARDS = re.compile(r"office|fax|mobile|cell|home|work|phone|voice|pager|direct", re.IGNORECASE | re.ASCII)
+# What numbers things: beside a sign or word for a number, or alone if the word means hardly anything else.
+_THING = re.compile(
+    r"(?<![A-Za-z])(?:(?:part|item|product|model|catalog(?:ue)?|stock|order|invoice|serial|batch|lot|ticket|tracking|"
+    r"case|docket|drawing|form|ref|reference|version)"
+    r"(?: ?[:#]| ?(?:no|nr|num|number|id|code)\.?)|p/n|s/n|sku|isbn|upc|ean|part|model|serial|invoice|order)"
+    r"(?: is)?[ \t:#]{1,3}\Z",
+    re.IGNORECASE | re.ASCII,
+)
+_THING_REACH = 40  # characters
+_FIGURES = re.compile(r"[0-9][0-9.,%]*(?:[ \t]{1,8}[0-9][0-9.,%]*){2,24}")
+_NO_FIGURES = re.compile(
+    r"(?:[0-9]{5}[ \t]{1,8})?(?:1 )?[0-9]{3} [0-9]{3} [0-9]{4}|[0-9]{4}(?: [0-9]{4}){3}|0[0-9]{1,4}(?: [0-9]{2,8}){2,5}"
+)
+_ROW = 100  # characters before and after a number that are looked at for rows of figures
 _FICTIONAL = re.compile(r"555[^0-9]{0,2}(?:01[0-9]{2}|1212)(?![0-9])")
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 15
 _DIGIT_RUN = re.compile(r"[0-9][0-9 ().-]{5}")
@@ -67,15 +81,37 @@ def find_phone_numbers(text: str) -> Iterator[Span]:
             possible = 0.65 if not vague and _WRITTEN.fullmatch(match["number"]) else 0.0
             yield from _checked(match["number"], match.start("number"), "number beside a word for telephone", possible)
     for match in first_matches(_NORTH_AMERICAN, text):
+        if _numbers_a_thing(text, match.start()):
+            continue
         # Digits in groups of three, three and four with mere spaces between them are found in tables of numbers, too.
         distinct = any(sign in match.group() for sign in "(-.")
+        if not distinct and _among_figures(text, match.start(), match.end()):
+            continue
         yield from _checked(match.group(), match.start(), "North American number", 0.6 if distinct else 0.0)
     for match in first_matches(_RUN_ON, text):
         yield from _checked(match.group(), match.start(), "North American number behind a word", 0.0)
     if "+" in text or "00" in text:
         for match in first_matches(_INTERNATIONAL, text):
+            if _numbers_a_thing(text, match.start()):
+                continue
             score = 0.4 if match.group()[0] == "+" else 0.0
             yield from _checked(match.group(), match.start(), "international number", score)
+
+
+def _numbers_a_thing(text: str, start: int) -> bool:
+    """Whether a word for the numbers of parts, orders, books ... stands right before a number."""
+    return bool(_THING.search(text, max(0, start - _THING_REACH), start))
+
+
+def _among_figures(text: str, start: int, end: int) -> bool:
+    """Whether a row of three figures or more, other than a telephone's or card's, is on a number's line or beside it.
+
+    Of a long line only the 100 characters before and after are looked at.
+    """
+    above = text[max(0, start - _ROW) : start].rsplit("\n", 2)[-2:]
+    below = text[end : end + _ROW].split("\n", 2)[:2]
+    lines = "\n".join(above) + text[start:end] + "\n".join(below)
+    return any(not _NO_FIGURES.fullmatch(row.group()) for row in _FIGURES.finditer(lines))
 
 
 def _checked(number: str, start: int, why: str, possible: float) -> Iterator[Span]:

@@ -84,5 +84,21 @@ def test_german_streets_and_records_with_commas(text: str) -> None:
     assert any(span.score >= 0.5 for span in find_addresses(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("Tolland, CT 06084", False),
+        ("in Tolland, CT 06084 it rained.", False),
+        ("It rained for 12 days. Soon after Tolland, CT 06084 dried.", False),
+        ("418 Mill, Tolland, CT 06084", True),
+        ("418 St. Ann\nTolland, CT 06084", True),
+        ("Larkspur Apt 4, Tolland, CT 06084", True),
+    ],
+)
+def test_a_city_alone_is_a_place(text: str, address: bool) -> None:
+    assert (found(text) == ["Tolland, CT 06084"]) == address
+    assert [text[span.start : span.end] for span in find_addresses(text)] == ["Tolland, CT 06084"]
+
+
 def test_a_rank_is_no_street() -> None:
     assert find_addresses("Auf Platz 3 kam Lucy.") == []

@@ -35,7 +35,7 @@ def found(text: str) -> set[tuple[str, str]]:
         ("Medicare 1EG4-TE5-MK73", "US_MBI", "1EG4-TE5-MK73"),
         ("driver's license D1234567", "US_DRIVER_LICENSE", "D1234567"),
         ("SSN 536 22 8143", "US_SSN", "536 22 8143"),
-        ("of 536-22-8143 and", "US_SSN", "536-22-8143"),
+        ("she gave 536-22-8143 and", "US_SSN", "536-22-8143"),
         ("my iban is gb82west12345698765432", "IBAN", "gb82west12345698765432"),
         ("pay DE89 3704 0044 0532 0130 00 by 2 May", "IBAN", "DE89 3704 0044 0532 0130 00"),
         ("card 4539 5787 6362 1486 of", "CREDIT_CARD", "4539 5787 6362 1486"),
@@ -68,6 +68,8 @@ def test_found(text: str, kind: str, value: str) -> None:
         "44051401359",
         "4539578763621486",
         "536228143 and 536 22 8143",
+        "ships as 536-22-8143 in blue",
+        "536-22-8143",
         "gb82west12345698765432",
         "12345678Z",
         # Nobody's.
@@ -106,10 +108,10 @@ def test_bare_numbers_are_doubted_among_numbers_of_things(text: str, kept: int) 
 
 
 def test_a_word_raises_the_score_by_what_presidio_adds() -> None:
-    (bare,) = find_identity_numbers("of 536-22-8143 and")
+    (bare,) = find_identity_numbers("of her 536-22-8143 and")
     (named,) = find_identity_numbers("SSN: 536-22-8143 and")
     (far,) = find_identity_numbers("SSN" + " of" * 40 + " 536-22-8143")
-    assert (bare.score, named.score, far.score) == (0.5, 0.85, 0.5)
+    assert (bare.score, named.score, far.score) == (0.5, 0.85, 0.45)
     assert "word" in named.why and "word" not in bare.why
 
 
@@ -127,7 +129,7 @@ def test_checks_are_those_of_presidio() -> None:
         agreed.add(theirs)
     for number in ("536-22-8143", "666-22-8143", "000-22-8143", "536-00-8143", "536-22-0000", "111-11-1111"):
         theirs = max((result.score for result in ssn.analyze(number, ["US_SSN"], None)), default=0) >= LIKELY
-        assert (("US_SSN", number) in found(number)) == theirs
+        assert (("US_SSN", number) in found(f"her {number}")) == theirs
     assert agreed == {True, False}
 
 

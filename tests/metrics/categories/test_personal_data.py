@@ -161,6 +161,25 @@ def test_licence_context(text: str, attributed: bool) -> None:
     assert holds(text, include_attribution=True)
 
 
+@pytest.mark.parametrize(
+    ("alone", "beside_somebody"),
+    [
+        ("ships as 536-22-8143 in blue", "Margaret Dunmore, 536-22-8143"),
+        ("ships as 536-22-8143 in blue", "mdunmore@harrowgate.net 536-22-8143"),
+        ("Key West, FL 33040", "Margaret Dunmore\nKey West, FL 33040"),
+        ("we flew to Key West, FL 33040 in May", "we flew to Key West, FL 33040 in May with Margaret Dunmore"),
+    ],
+)
+def test_places_and_unnamed_numbers_are_somebodys_beside_a_person(alone: str, beside_somebody: str) -> None:
+    spans = find_personal_data(alone)
+    assert spans and max(span.score for span in spans) < LIKELY  # kept for masking
+    assert not holds(alone)
+    kind = spans[-1].type
+    assert kind in {"US_SSN", "ADDRESS"} and kind in {of for of, _ in likely(beside_somebody)}
+    assert holds(beside_somebody)
+    assert not holds(alone + " -" * 70 + " Margaret Dunmore")  # 140 characters away
+
+
 def test_names_in_prose_are_masked_but_decide_nothing() -> None:
     text = "The novel by Margaret Dunmore was read aloud."
     spans = find_personal_data(text)
