@@ -15,6 +15,7 @@ from metrics.categories.matches import first_matches
 from metrics.categories.prefilters import CREDENTIALS as PREFILTER
 from metrics.categories.private_keys import find_private_keys
 from metrics.categories.secret_values import entropy, is_basic, is_password, is_salt, is_token, is_url_password
+from metrics.categories.setting_lines import words_in_settings
 from metrics.metric import Column
 
 _TOKENS: tuple[tuple[str, str], ...] = (
@@ -42,22 +43,33 @@ _URL_PASSWORD = re.compile(
     r"(?P<host>[\w.\[-][\w.-]{0,80})",
     re.ASCII,
 )
+# A password in other languages.
+_FOREIGN = r"contrase[\u00f1\u00d1n]a|kennwort|wachtwoord|senha|clave|mdp|mot[ _-]?de[ _-]?passe|has[\u0142\u0141l]o"
+_OTHER_LETTERS = (  # without a case in ASCII, or spaces between words
+    r"\u043f\u0430\u0440\u043e\u043b\u044c|\u041f\u0430\u0440\u043e\u043b\u044c|\u041f\u0410\u0420\u041e\u041b\u042c|"
+    r"\u5bc6\u7801|\u30d1\u30b9\u30ef\u30fc\u30c9"
+)
 # Some end a longer word (`dbpassword`); the others stand alone or behind a small letter (`bypass`, but `dbPwd`).
 _NAME = (
-    r"(?P<name>pass(?:word|wd|phrase)|(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
-    r"(?:pass(?:code)?|pwd|psk|secret(?:[_-]?(?:access[_-]?)?key(?:_base)?)?|(?:access|auth|api|refresh|bearer|session)?[_-]?token|"
+    rf"(?P<name>pass(?:wor[dt]|wd|phrase)|{_OTHER_LETTERS}|(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
+    rf"(?:{_FOREIGN}|pass(?:code)?|pwd?|psk|secret(?:[_-]?(?:access[_-]?)?key(?:_base)?)?|"
+    r"(?:access|auth|api|refresh|bearer|session)?[_-]?token|"
     r"(?:api|access|auth|account|private|encryption|signing|master)[_-]?key|apikey|client[_-]?secret|credentials?))"
 )
+# What a string can begin with: `u`, `rb`, `$@`, `r#`.
+_PREFIX = r"[urbfl@$]{0,2}#?"
 # A type between name and value; only a quoted value, so that `token: a=b` stays one value.
 _TYPE = (
     r"(?:[ \t]{0,4}:[ \t]{0,4}&?(?:'static )?[a-z][a-z0-9_.]{0,30}(?:[\[<][a-z]{1,20}[\]>])?\??|[ \t]{1,4}string)"
-    r"(?=[ \t]{0,8}=[ \t]{0,8}[urbfl@]{0,2}[\"'])"
+    rf"(?=[ \t]{{0,8}}=[ \t]{{0,8}}{_PREFIX}[\"'`])"
 )
 # `password = `, `pass[] = u`, `"password": `, `\"password\":`, `password: String = @`, with what quotes the value.
+# Chinese and Japanese have an equals sign, a colon, a comma and a full stop of their own.
 _ASSIGNMENT = re.compile(
     rf"{_NAME}(?:\[[0-9]{{0,4}}\]|(?:\\{{0,3}}[\"'])?\]?)(?:{_TYPE})?"
-    r"[ \t]{0,8}(?P<joint>=>|:=|==?|:|\bis\b)[ \t]{0,8}(?:[urbfl@]{1,2}(?=[\"']))?(?P<quote>(?:\\{0,3}[\"'`])?)"
-    r"(?P<value>[^\s\"'`<>]{4,200})",
+    r"[ \t]{0,8}(?P<joint>=>|:=|==?|[:\uff1a\uff1d]|\bis\b)[ \t]{0,8}"
+    rf"(?:{_PREFIX}(?=[\"']))?(?P<quote>\"{{3}}|'{{3}}|(?:\\{{0,3}}[\"'`])?)"
+    r"(?P<value>[^\s\"'`<>\u3000-\u3002\uff08\uff09\uff0c\uff1b]{4,200})",
     re.IGNORECASE | re.ASCII,
 )
 # Name and value side by side: `define('NAME', 'value')`, `#define NAME "value"`, `setenv("NAME", "value")`.
@@ -70,7 +82,7 @@ _DEFINITION = re.compile(
 # Calls: `source.setPassword("value")`, `builder.password("value")`, `params.put("password", "value")`.
 _SECRET = r"(?P<name>pass(?:word|wd|phrase)?|pwd|psk|secret|token|api_?key)"
 _CALLS = tuple(
-    re.compile(rf"{call}[urbfl@]{{0,2}}(?P<quote>[\"'])(?P<value>[^\s\"']{{4,200}})", re.IGNORECASE | re.ASCII)
+    re.compile(rf"{call}{_PREFIX}(?P<quote>[\"'`])(?P<value>[^\s\"'`]{{4,200}})", re.IGNORECASE | re.ASCII)
     for call in (
         rf"(?:\bset\w{{0,30}}?|\.(?=pass[wp])){_SECRET}\([ \t]{{0,4}}",
         rf"\b(?:put|set|add|append|(?:set|add)(?:Parameter|Attribute))\([ \t]{{0,4}}[\"'][\w.-]{{0,40}}?{_SECRET}[\"'],"
@@ -80,7 +92,7 @@ _CALLS = tuple(
 _SPOKEN = re.compile(
     r"(?:\b(?:login|role|user(?:name)?)[ \t]{1,4}\S{1,64}[ \t]{1,4}"
     r"(?:(?:with|encrypted|login|superuser|createdb|createrole)[ \t]{1,4}){0,5}password|\b(?:requirepass|masterauth))"
-    r"[ \t]{1,4}['\"]?(?P<value>[^\s'\"]{4,100})|"
+    r"[ \t]{1,4}(?P<quote>['\"]?)(?P<value>[^\s'\"]{4,100})|"
     r"(?<![\w-])--(?:[a-z]{1,12}-)?(?:password|passwd|passphrase)[ \t]{1,4}['\"]?(?P<option>[^\s'\"]{4,100})",
     re.IGNORECASE | re.ASCII,
 )
@@ -109,9 +121,20 @@ _NAMED_ELEMENT = re.compile(
     r"(?:[\"']>|[\"']\s{1,8}value=[\"']|</key>\s{0,40}<string>)(?P<value>[^\s\"'<>]{6,200})(?=[\"'<]|\Z)",
     re.IGNORECASE | re.ASCII,
 )
+_VALUE_FIRST = re.compile(
+    rf"\bvalue=[\"'](?P<value>[^\s\"'<>]{{6,200}})[\"']\s{{1,8}}(?:name|key|id)=[\"'][\w.:-]{{0,60}}?{_NAME}[\"']",
+    re.IGNORECASE | re.ASCII,
+)
+# Elements that hold settings, so that a word is a value and no message or label.
+_SETTING = re.compile(r"<(?:property|prop|entry|add|setting|param(?:eter)?)\s[^<>]{0,100}\Z", re.IGNORECASE)
+_CHANGES_A_ROLE = re.compile(r"\b(?:create|alter)[ \t]{1,4}\Z", re.IGNORECASE)
 _FORM_FIELD = re.compile(r"<(?:input|button|option)\b[^<]{0,200}\Z", re.IGNORECASE)
 _TITLES_YEAR = re.compile(r" \((?:19|20)[0-9]{2}\)")
 _AUTHORIZATION = re.compile(r"\b(?P<scheme>Bearer|Basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/_.=~-]{12,2000})", re.ASCII)
+_OPERATOR = re.compile(r"\w[*/+-]\w")
+# `clave` is a key or a code, `mdp` a process of Markov's: a password only behind who uses it.
+_AMBIGUOUS = frozenset(("clave", "mdp"))
+_USER = re.compile(r"us(?:e?r|u[a\u00e1]rio)|utilisateur|login|identifiant|compte|cuenta|mail|correo", re.IGNORECASE)
 _UPPER, _DIGIT = re.compile("[A-Z]"), re.compile("[0-9]")
 # What a token or key of another sort is called: a checksum, a part of a database, a mark that a form sends back.
 _NO_SECRET_NAME = re.compile(
@@ -140,9 +163,11 @@ def _assigned(text: str) -> Iterator[Span]:
         if match.group().startswith("PASS:"):
             continue  # what Automake writes before the name of a test
         start, joint = match.start(), match["joint"]
+        name, value = match["name"].lower(), match["value"]
         if _NO_SECRET_NAME.search(text, max(0, start - 24), start):
             continue
-        name, value = match["name"].lower(), match["value"]
+        if name in _AMBIGUOUS and not _USER.search(text, max(0, start - 80), start):
+            continue
         closed = bool(match["quote"]) and text.startswith(match["quote"][-1], match.end())
         if match["quote"].startswith("\\"):
             value = value.rstrip("\\")  # of the quote that ends it
@@ -170,13 +195,19 @@ def _assigned(text: str) -> Iterator[Span]:
             ):
                 yield Span("PASSWORD", *match.span("value"), 0.8, "value handed over under a secret's name")
 
+    for start, end in words_in_settings(text):
+        yield Span("PASSWORD", start, end, 0.7, "word that a line of settings assigns")
+
 
 def _is_secret(name: str, value: str, quoted: bool, plain: bool, bare: bool) -> bool:
     if name.endswith(("token", "key", "key_base", "salt")):
         return is_token(value, quoted, bare)
-    if name == "pass":
+    if name in {"pass", "pw"}:
         plain = plain and quoted  # `pass = 2048` counts tests
-    return is_password(value, quoted, plain and name.startswith(("pass", "pwd", "psk")))
+    if name == "pw" and not quoted and _OPERATOR.search(value):
+        return False  # `pw = x1*dx2`
+    # Not for words of other languages: a word behind them is a translation as often.
+    return is_password(value, quoted, plain and name.startswith(("pass", "pw", "psk")) and name != "passwort")
 
 
 def _placed(text: str) -> Iterator[Span]:
@@ -187,7 +218,9 @@ def _placed(text: str) -> Iterator[Span]:
             yield Span("CONNECTION_STRING", *match.span("value"), 0.9, why)
     for match in first_matches(_SPOKEN, text):
         group = "value" if match["value"] else "option"
-        if is_password(match[group], quoted=group == "value"):
+        start, closed = match.start(), bool(match["quote"]) and text.startswith(match["quote"], match.end())
+        plain = closed and _CHANGES_A_ROLE.search(text, max(0, start - 12), start) is not None
+        if is_password(match[group], quoted=group == "value", plain=plain):
             yield Span("PASSWORD", *match.span(group), 0.7, "value where a password stands")
     for pattern in _PLACES:
         for match in first_matches(pattern, text):
@@ -196,14 +229,15 @@ def _placed(text: str) -> Iterator[Span]:
     for match in first_matches(_ELEMENT, text):
         if _is_secret(match["name"].lower(), match["value"], quoted=True, plain=False, bare=False):
             yield Span("PASSWORD", *match.span("value"), 0.7, "element named after a secret")
-    for match in first_matches(_NAMED_ELEMENT, text):
+    for match in (*first_matches(_NAMED_ELEMENT, text), *first_matches(_VALUE_FIRST, text)):
         start = match.start("name")
         if _NO_SECRET_NAME.search(text, max(0, start - 24), start):
             continue
-        if _FORM_FIELD.search(text, max(0, start - 200), start):
+        if _FORM_FIELD.search(text, max(0, match.start() - 200), match.start()):
             continue  # what a form sends back
         bare = match["name"].lower() == "token" and text[start - 1] in "\"'>"
-        if _is_secret(match["name"].lower(), match["value"], quoted=True, plain=False, bare=bare):
+        plain = _SETTING.search(text, max(0, match.start() - 120), match.start()) is not None
+        if _is_secret(match["name"].lower(), match["value"], quoted=True, plain=plain, bare=bare):
             yield Span("PASSWORD", *match.span("value"), 0.7, "element named after a secret")
 
 

@@ -162,19 +162,31 @@ _CHOSEN = r"[^\x00- \"'(),\-./:;<=>A-Z\[\\\]_`a-z{|}\x7f]"
 # A type between a name and a quoted value.
 _TYPE = (
     r"(?:[ \t]{0,4}:[ \t]{0,4}&?(?:'static )?[A-Za-z][A-Za-z0-9_.]{0,30}(?:[\[<][A-Za-z]{1,20}[\]>])?\??|"
-    r"[ \t]{1,4}(?i:string))(?=[ \t]{0,8}=[ \t]{0,8}[urbflURBFL@]{0,2}[\"'])"
+    r"[ \t]{1,4}(?i:string))(?=[ \t]{0,8}=[ \t]{0,8}[urbflURBFL@$]{0,2}#?[\"'`])"
 )
 # A secret's name, which may end a longer one, a sign of assignment, of a call or of an element, and a value with a
 # digit or sign, or of sixteen characters, or a quoted word. The first letters are told apart only by what follows them.
 _ASSIGNED = (
-    r"[pPsStTkKcC](?i:ass(?:word|wd|phrase|code)?|wd|sk|ecret|oken|ey(?:_base)?|redentials?)"
     rf"(?:(?:\[[0-9]{{0,4}}\]|(?:\\{{0,3}}[\"'])?\]?)(?:{_TYPE})?"
-    r"(?:[ \t]{0,8}(?:=>|:=|==?|:|(?i:is))[ \t]{0,8}(?:[urbflURBFL@]{1,2}(?=[\"']))?(?:\\{0,3}[\"'`])?|"
-    rf"(?:,[ \t]{{0,16}}|\([ \t]{{0,4}})[urbflURBFL@]{{0,2}}[\"']|{_SPACE}{{1,8}}(?i:value)=[\"']|"
+    r"(?:[ \t]{0,8}(?:=>|:=|==?|[:\uff1a\uff1d]|(?i:is))[ \t]{0,8}(?:[urbflURBFL@$]{0,2}#?(?=[\"']))?"
+    r"(?:\"{3}|'{3}|(?:\\{0,3}[\"'`])?)|"
+    rf"(?:,[ \t]{{0,16}}|\([ \t]{{0,4}})[urbflURBFL@$]{{0,2}}#?[\"'`]|{_SPACE}{{1,8}}(?i:value)=[\"']|"
     rf"(?:</(?i:key)>{_SPACE}{{0,40}}<(?i:string))?>)"
-    rf"(?={_VALUE}{{0,199}}{_CHOSEN}|{_VALUE}{{16}}|(?<=[\"'`])[^\x00-`{{-\x7f]{{6}}){_VALUE}{{6}}|>[^<\n]{{6}})"
+    rf"(?={_VALUE}{{0,199}}{_CHOSEN}|{_VALUE}{{16}}|(?<=[\"'`>])[^\x00-`{{-\x7f]{{6}}|"
+    rf"(?<=[= \t])[a-z]{{6,30}}[ \t]{{0,4}}(?:[\r\n]|{_END})){_VALUE}{{6}}|>[^<\n]{{6}})"
+)
+_NAMED = (
+    r"[pPsStTkKcC](?i:ass(?:wor[dt]|wd|phrase|code|e)?|w(?:d|(?<=[pP]w)(?![iI]))|sk|ecret|oken|ey(?:_base)?|"
+    r"redentials?)"
 )
 _TOKENS: tuple[Words, ...] = (
+    # A password in other languages.
+    ("kennwort wachtwoord senha clave mdp contrase[\u00f1\u00d1n]a has[\u0142\u0141l]o", _ASSIGNED, True),
+    (
+        "value",
+        rf"=[\"'][^ \t\r\n\f\x0b\"'<>]{{6,200}}[\"']{_SPACE}{{1,8}}(?i:name|key|id)=[\"']",
+        True,
+    ),
     ("AKIA ASIA ABIA ACCA", "[A-Z0-9]{16}", False),
     (r"ghp\x5f gho\x5f ghu\x5f ghs\x5f ghr\x5f github\x5fpat\x5f", "[A-Za-z0-9_]{20}", False),
     (r"glpat- xoxa- xoxb- xoxp- xoxr- xoxs- GOCSPX- shpat\x5f dop\x5fv1\x5f", "[A-Za-z0-9_-]{10}", False),
@@ -211,10 +223,13 @@ _TOKENS: tuple[Words, ...] = (
         True,
     ),
 )
+# Behind the first letter of a password in Russian, Chinese, Japanese; Java is slow at looking for such a first letter.
+_OTHER_LETTERS = r"\u0430\u0440\u043e\u043b\u044c|\u0410\u0420\u041e\u041b\u042c|\u7801|\u30b9\u30ef\u30fc\u30c9"
 _TOKEN_TREE = _by_first_letter(*_TOKENS)
 CREDENTIALS = (
-    rf"{_ASSIGNED}|[^A-Za-z](?:{_TOKEN_TREE}|"
+    rf"{_NAMED}{_ASSIGNED}|[^A-Za-z](?:{_TOKEN_TREE}|"
     r"(?<=:)(?://[^ \t\r\n\f\x0b/@'\"<>]{0,64}:[^ \t\r\n\f\x0b@/'\"<>]{3,100}@|AA[A-Za-z0-9_-]{33})|"
-    r"(?<=/)(?<=slack\.com/)services/)|"
+    r"(?<=/)(?<=slack\.com/)services/|"
+    rf"(?:{_OTHER_LETTERS}){_ASSIGNED})|"
     rf"^(?:{_TOKEN_TREE}|[A-Z ]{{0,12}}KEY-----|(?:EY|Y)?-{{0,5}}\r?\n[A-Za-z0-9+/]{{40}})"
 )

@@ -13,9 +13,10 @@ import re
 from collections import Counter
 
 _PLACEHOLDER = re.compile(
-    r"x{3,}|\*{3,}|\.{3}|^[<\[{$%(].{0,200}|.{0,200}[\])}>]$|your|example|change_?me|placeholder|redacted|dummy|sample|foobar|"
+    r"x{3,}|\*{3,}|\.{3}|^[<\[{$%(].{0,200}|.{0,200}[\])}>]$|your|example|change_?(?:me|it)|placeholder|redacted|dummy|sample|foobar|"
     r"^(?:none|null|true|false|nil|undefined|password|passwd|secret|token|test|string|str|bytes|int|bool|required|optional)\b|"
-    r"\$\{|\{\{|%\(|%s|<.{0,100}>|\w\(|\w\[|^self\.|^os\.|^process\.env|^this\.|"
+    r"\$\{|\{\{|\{[a-z_][a-z0-9_.]{0,40}\}|%\(|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|"  # filled in, or a sentence
+    r"%s|<.{0,100}>|\w\(|\w\[|^self\.|^os\.|^process\.env|^this\.|"
     r"^#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$|"  # a colour
     r"^(?:~|\.{1,2})/|^/(?:etc|home|usr|var|opt|tmp|root|srv|mnt|run|dev|Users)/|^[a-z]:[\\/]|"  # where a secret lies
     r"\.(?:pem|key|crt|cer|p12|pfx|jks|ppk|gpg|json|txt|ya?ml)$|"

@@ -275,6 +275,35 @@ HEX = SHA256 + COMMIT
         "CREATE USER mara WITH ENCRYPTED PASSWORD '{}';",
         "docker login -u mara -p {} harbour.mill.lan",
         "requirepass {}",
+        '<add value="{}" name="password"/>',
+        "<property value='{}'\n  key='db.password' />",
+        'var password = $"{}";',
+        'var password = $@"{}";',
+        'password = rf"{}"',
+        "const password = `{}`;",
+        'val password = """{}"""',
+        "let password: string = `{}`",
+        'let password = r#"{}"#;',
+        'contrase\u00f1a = "{}"',
+        "Contrasena: {}",
+        "usuario: mara, clave: {}",
+        "mot de passe : {}",
+        "motdepasse={}",
+        "utilisateur=mara;mdp={}",
+        'db_passwort = "{}"',
+        "Kennwort: {}",
+        'String senha = "{}";',
+        "wachtwoord: {}",
+        "has\u0142o: {}",
+        "HASLO = '{}'",
+        "\u043f\u0430\u0440\u043e\u043b\u044c: {}",
+        '\u041f\u0430\u0440\u043e\u043b\u044c = "{}"',
+        "WLAN\u5bc6\u7801\uff1a{}\uff0c",
+        "\u30d1\u30b9\u30ef\u30fc\u30c9: {}",
+        "pw: {}",
+        "pw={}",
+        'dbPw = "{}"',
+        "pwd: {}",
     ],
 )
 def test_passwords_where_programs_and_their_settings_have_them(form: str, secret: str) -> None:
@@ -323,6 +352,80 @@ def test_keys_in_the_same_places(text: str, secret: str) -> None:
     ],
 )
 def test_none_in_the_same_places(text: str) -> None:
+    assert find_credentials(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DB_PASSWORD=sunflower",
+        "export SMTP_PASSWD=sunflower\necho $(date)\n",
+        "password = sunflower",
+        "[client]\nuser = mara\npassword = sunflower\nport = 3306\n",
+        "# the mill\r\ndb.password=sunflower\r\ndb.url=jdbc:mill:wheel\r\n",
+        "port 6380\nrequirepass sunflower\n",
+        "<password>sunflower</password>",
+        '<property name="db.password">sunflower</property>',
+        '<add key="SmtpPassword" value="sunflower"/>',
+        '<add value="sunflower" key="SmtpPassword"/>',
+        "ALTER ROLE mara PASSWORD 'sunflower'",
+        "CREATE USER mara WITH ENCRYPTED PASSWORD 'sunflower';",
+    ],
+)
+def test_words_where_nothing_but_a_password_stands(text: str) -> None:
+    (span,) = find_credentials(text)
+    assert text[span.start : span.end] == "sunflower"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Prose and code.
+        "password: please",
+        "Password: required",
+        "the password = sunflower",
+        "password = sunflower + salt",
+        "    password = sunflower\n",
+        "password = input()",
+        "password = getpass",
+        "password=password",
+        "password = request.password",
+        "import mill\npassword = sunflower\n",
+        "login(\nuser,\npassword=sunflower\n)",
+        "user = mara;\npassword = sunflower\nrun(user, password);",
+        # Kinds of value, variables, defaults.
+        "password = string",
+        "password = none",
+        "password = varchar",
+        "password = line",
+        "password = response",
+        "DB_PASSWORD=secret",
+        "DB_PASSWORD=changeme",
+        "DB_PASSWORD=enabled",
+        "DB_USER=tractor\nDB_PASSWORD=tractor\n",
+        "<password>string</password>",
+        "<password>xs:string</password>",
+        "<password>changeit</password>",
+        '<string name="password">sunflower</string>',  # a label of Android's
+        '<input value="sunflower2" name="password"/>',
+        "the user mara password 'expired'",
+        "requirepass directive\nis set",
+        "requirepass foobared",
+        # Strings that are filled in, sums.
+        'password = $"{user}{salt2}"',
+        'password = f"pre{user}x1"',
+        "password = `${user}x1`",
+        "pw = x1*dx2",
+        # Words of other languages with other meanings, and what stands in forms.
+        'clave: "SAT01010101"',
+        'mdp = "gridworld4"',
+        'passwort: "falsch"',
+        'senha: "obrigatoria"',
+        'password: "\u5bc6\u7801\u957f\u5ea66\u523016\u4f4d"',
+        "Mot de passe : vergessen",
+    ],
+)
+def test_words_that_are_no_passwords(text: str) -> None:
     assert find_credentials(text) == []
 
 

@@ -101,6 +101,21 @@ def test_any_text(pieces: list[str]) -> None:
         '<property name="password" value="k3JfQ9sLx02"',
         '<entry key="db.password">k3JfQ9sLx02</entry>',
         "<key>password</key>\n  <string>k3JfQ9sLx02</string>",
+        '<add value="k3JfQ9sLx02" name="password"/>',
+        'var password = $@"sunflower"',
+        'password = """sunflower"""',
+        "const password = `sunflower`",
+        "contrase\u00f1a: k3JfQ9sLx02",
+        "HAS\u0141O=k3JfQ9sLx02",
+        "mot de passe : k3JfQ9sLx02",
+        "wachtwoord: k3JfQ9sLx02",
+        "\u041f\u0410\u0420\u041e\u041b\u042c: k3JfQ9sLx02",
+        "WLAN\u5bc6\u7801\uff1ak3JfQ9sLx02",
+        "\u30d1\u30b9\u30ef\u30fc\u30c9=k3JfQ9sLx02",
+        "userPw: k3JfQ9sLx02",
+        "DB_PASSWORD=sunflower",
+        "password = sunflower\r\n",
+        '<property name="password">sunflower</property>',
     ],
 )
 def test_forms_that_are_easily_held_back(text: str) -> None:
@@ -111,6 +126,7 @@ def test_forms_that_are_easily_held_back(text: str) -> None:
 DETECTORS = (
     "addresses", "credentials", "dates_of_birth", "handles", "identity_numbers", "mail_addresses", "names",
     "network_addresses", "phone_numbers", "private_keys",
+    "setting_lines",
 )  # fmt: skip
 # What a detector looks up in lists of names or numbering plans, as it stands in its expressions, and what these have.
 KNOWN = (
@@ -161,6 +177,7 @@ FOUND = (
     "handles._PROFILE", "handles._REPLY", "identity_numbers._DASHED_SSN", "names._LAST_FIRST",
     "phone_numbers._INTERNATIONAL", "phone_numbers._NORTH_AMERICAN", "phone_numbers._RUN_ON",
     "phone_numbers._WORD_AFTER", "phone_numbers._WORD_BEFORE", "private_keys._PUTTY_KEY",
+    "credentials._VALUE_FIRST", "setting_lines._LINE",
     *(f"names._CONTEXTS[{place}][2]" for place, context in enumerate(names._CONTEXTS) if context[0] != "title"),
 )  # fmt: skip
 
@@ -257,6 +274,7 @@ BAIT = [
     "536-22-8143 ",
     "docker login ", "set", "setpass", "put('a", 'name="a', "<key>a", "key>", "password: a", "password string ",
     "role a ", "with ", "role a with ", "auth=('a','", "key\\", "<input ", "requirepass ", "key[", "<key>key</key> ",
+    "PASSWORD=sunflower\n", "password=aaaaaa\n", "value='aaaaaa' ", "contrase", "pw",
     "mysql -u ", "1999 Aa St ", "all rights reserved ", "© a@b.de\n", "Universit Institut ", "--password ", "A_A/",
 ]  # fmt: skip
 
