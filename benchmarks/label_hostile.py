@@ -40,7 +40,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
 import metrics.categories
-from benchmarks.labelled_files import PYTHIA, read_rows
+from benchmarks.labelled_files import PYTHIA, folder_with, read_rows
 from benchmarks.machine import machine
 from data.cache import cache_dir
 from metrics.categories import PREFILTERS, label
@@ -275,7 +275,7 @@ def main(folder: Path, length: int, most: float) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=folder_with(PYTHIA), help=f"a folder that holds {PYTHIA}")
     parser.add_argument("--megabytes", type=float, default=1.0)
     parser.add_argument("--most", type=float, default=2.0, help="exit with 1 if a bait is slower than this")
     options = parser.parse_args()

@@ -5,6 +5,7 @@ The files are research sets that do not come with the repository; a folder that 
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import re
@@ -85,7 +86,7 @@ def _memorized_patterns(kind: str) -> Callable[[Row], bool]:
     return lambda row: row["category"] == f"pattern-{kind}"
 
 
-PYTHIA = "pythia70m_labelled.csv"
+PYTHIA, TOKENIZER = "pythia70m_labelled.csv", "pythia_tokenizer.json"
 TASKS: tuple[Task, ...] = (
     Task(
         "repeating or incrementing, memorized rows",
@@ -189,6 +190,30 @@ SPAN_TASKS: tuple[SpanTask, ...] = (
     SpanTask("IP address", "IP_ADDRESS", frozenset(("IP_ADDRESS",)), 0.90, 0.97),
     SpanTask("telephone", "PHONE_NUMBER", frozenset(("PHONE",)), 0.75, 0.85),
 )
+
+
+def folder_with(*names: str) -> Callable[[str], Path]:
+    """A `type` for argparse: a folder that holds all of these files.
+
+    Args:
+        names: The files' names.
+
+    Returns:
+        What was typed -> the folder. It raises `argparse.ArgumentTypeError` for anything else, which argparse prints in
+        one line before it exits with 2.
+    """
+
+    def folder(typed: str) -> Path:
+        path, wanted = Path(typed), " and ".join(names)
+        if not path.is_dir():
+            raise argparse.ArgumentTypeError(f"{typed}: no such folder; give the folder that holds {wanted}.")
+        if missing := [name for name in names if not (path / name).is_file()]:
+            raise argparse.ArgumentTypeError(
+                f"{typed} holds no {' and no '.join(missing)}; give the folder that holds {wanted}."
+            )
+        return path
+
+    return folder
 
 
 def read_rows(path: Path, text: str = "text") -> list[Row]:

@@ -9,6 +9,7 @@ token frequencies are unknown, and the one perplexity is that of the whole seque
 
 from __future__ import annotations
 
+import argparse
 import csv
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from tokenizers import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.labelled_files import PYTHIA, TOKENIZER, folder_with
 from data.cache import cache_dir
 from metrics.categories import label
 from metrics.compression import huffman_code_length
@@ -30,7 +32,7 @@ from spark_jobs.predict import predict
 from spark_jobs.session import start
 
 FIGURES = ("auroc", "average_precision", "log_loss", "brier", "calibration_error")
-PYTHIA, TOKENIZER = "pythia70m_labelled.csv", "pythia_tokenizer.json"
+RUN_TABLES = ("metrics.parquet", "labels.parquet")
 _TOKENS = 64
 _KEPT = (bool, np.bool_, int, np.integer, float, np.floating, str)
 
@@ -66,16 +68,26 @@ def labelled_rows(spark: SparkSession, folder: Path) -> tuple[DataFrame, DataFra
 
 
 def tables(spark: SparkSession, folder: Path) -> tuple[DataFrame, DataFrame]:
-    """Tables `metrics` and `labels` of a run, or of the labelled rows.
+    """Tables `metrics` and `labels` of a run, or of the labelled rows."""
+    if is_run(folder):
+        return tuple(spark.read.parquet(str(folder / name)) for name in RUN_TABLES)
+    return labelled_rows(spark, folder)
 
-    Raises:
-        SystemExit: The folder is neither.
-    """
-    if (folder / "metrics.parquet").is_dir():
-        return tuple(spark.read.parquet(str(folder / f"{name}.parquet")) for name in ("metrics", "labels"))
-    if (folder / PYTHIA).is_file():
-        return labelled_rows(spark, folder)
-    raise SystemExit(f"{folder} holds neither the tables of a run nor {PYTHIA}.")
+
+def is_run(folder: Path) -> bool:
+    return all((folder / name).is_dir() for name in RUN_TABLES)
+
+
+def run_or_files(typed: str) -> Path:
+    """A `type` for argparse: a run's folder, or one of labelled files."""
+    if is_run(Path(typed)):
+        return Path(typed)
+    try:
+        return folder_with(PYTHIA, TOKENIZER)(typed)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{str(error).rstrip('.')}, or a finished run's, with {' and '.join(RUN_TABLES)}."
+        ) from error
 
 
 def show(section: dict) -> None:
@@ -108,14 +120,17 @@ def show(section: dict) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) < 2:
-        raise SystemExit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "folders", type=run_or_files, nargs="+", metavar="folder", help="a finished run's, or one of labelled files"
+    )
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         spark = start("predictor", Path(scratch), "local[2]", 4040, cache_dir())
         spark.conf.set("spark.sql.shuffle.partitions", 4)
-        for place, name in enumerate(sys.argv[1:]):
-            print(f"\n{name}")
-            metrics, labels = tables(spark, Path(name).resolve())
+        for place, folder in enumerate(options.folders):
+            print(f"\n{folder}")
+            metrics, labels = tables(spark, folder.resolve())
             show(predict(spark, metrics, labels, Path(scratch) / f"predictions-{place}", seed=0))
         spark.stop()
 
