@@ -118,7 +118,8 @@ def default(name: str) -> dict[str, Any]:
     "Sequences",
     "--corpus",
     metavar="PATH",
-    help="Parquet of training windows (column tokens), to count both from.",
+    help="The tokenized training corpus, to count both from: parquet or npy with a column tokens, or the pair NAME.bin "
+    "and NAME.idx of Megatron-LM or GPT-NeoX.",
 )
 @option("Measure", "--prefix-tokens", type=int, **default("prefix_tokens"), help="Tokens of the prompt.")
 @option("Measure", "--suffix-tokens", type=int, **default("suffix_tokens"), help="Tokens that must be reproduced.")

@@ -5,22 +5,17 @@
 FOLDER holds `pythia70m_labelled.csv` and `pythia_tokenizer.json`. Its real rows are tokenized (the first 64 tokens; a
 row of fewer goes on with the next) and repeated until there are enough, with ids of their own; then, timed: decode,
 prefilters, every piece of evidence, near-duplicates, taxonomy, category, and the table written. Rows/s a core is rows /
-(wall seconds x cores); the CPU seconds are those of Java and the workers together, and memory is the largest sum of
-their resident sets, seen four times a second.
+(wall seconds x cores); the CPU seconds are those of this process, Java and the workers together, and memory is the
+largest sum of their resident sets, seen four times a second.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +28,9 @@ from transformers import PreTrainedTokenizerFast
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
-from benchmarks.labelled_files import PYTHIA, read_rows
+from benchmarks.labelled_files import PYTHIA, TOKENIZER, folder_with, read_rows
 from benchmarks.machine import machine
+from benchmarks.usage import measured
 from data.cache import cache_dir
 from spark_jobs import workers
 from spark_jobs.label import LabelSettings, labelled
@@ -42,8 +38,6 @@ from spark_jobs.near_duplicates import near_duplicates
 from spark_jobs.partitions import set_shuffle_partitions
 from spark_jobs.session import start
 
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 FILE_ROWS = 50_000
 TOKENS = 64
 
@@ -78,74 +72,13 @@ def decoded(spark: SparkSession, folder: Path, tokenizer: str):
     return frame.mapInArrow(run, "sequence_id long, text string")
 
 
-@dataclass
-class Usage:
-    """What a stretch of time cost: seconds of wall and of CPU, and the peak of resident memory in bytes."""
-
-    wall: float = 0.0
-    cpu: float = 0.0
-    peak: int = 0
-
-
-def _descendants(process: int) -> Iterator[int]:
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    wanted = [process]
-    for one in wanted:
-        wanted += [child for child, parent in parents.items() if parent == one]
-    yield from wanted[1:]
-
-
-def _cpu_and_memory() -> tuple[dict[int, float], int]:
-    """CPU seconds of each process below this one, and the sum of their resident sets."""
-    seconds, memory = {}, 0
-    for process in _descendants(os.getpid()):
-        try:
-            stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            seconds[process] = (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
-            memory += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
-        except OSError:
-            continue
-    return seconds, memory
-
-
-@contextmanager
-def measured() -> Iterator[Usage]:
-    """Measures what happens inside, in the processes below this one."""
-    usage, stop = Usage(), threading.Event()
-    before, _ = _cpu_and_memory()
-    latest: dict[int, float] = dict(before)
-
-    def watch() -> None:
-        while not stop.wait(0.25):
-            seconds, memory = _cpu_and_memory()
-            latest.update(seconds)
-            usage.peak = max(usage.peak, memory)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    started = time.monotonic()
-    try:
-        yield usage
-    finally:
-        usage.wall = time.monotonic() - started
-        stop.set()
-        thread.join()
-        latest.update(_cpu_and_memory()[0])
-        usage.cpu = sum(latest.values()) - sum(before.values())
-
-
 def main(folder: Path, sizes: list[int], cores: int) -> None:
     """Prints the table."""
     console = Console(width=max(110, Console().width))
     console.print(machine())
     work = Path(tempfile.mkdtemp(prefix="label-speed-"))
     try:
-        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "pythia_tokenizer.json"))
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / TOKENIZER))
         tokenizer.save_pretrained(work / "tokenizer")
         texts = [row["text"] for row in read_rows(folder / PYTHIA)]
         tokens = windows(tokenizer(texts)["input_ids"])
@@ -180,7 +113,9 @@ def main(folder: Path, sizes: list[int], cores: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "folder", type=folder_with(PYTHIA, TOKENIZER), help=f"a folder that holds {PYTHIA} and {TOKENIZER}"
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()

@@ -38,20 +38,6 @@ def read_duplicates(path: str | Path) -> pa.Table:
     return pa.table({"sequence_id": pa.array(ids, pa.int64()), "duplicates": pa.array(counts, pa.int64())})
 
 
-def check_corpus(path: str | Path) -> None:
-    """Makes sure that `--corpus` can be counted from, before anything is counted.
-
-    Raises:
-        InputError: It is not there, cannot be read, is not parquet, or has no column `tokens`.
-    """
-    shard = open_shards(path)[0]
-    if shard.kind != "parquet" or "tokens" not in shard.schema.names:
-        raise InputError(
-            f"--corpus {path}: expected parquet with a column `tokens`, one row a training window; found {shard.kind}. "
-            f"{did_you_mean('tokens', shard.schema.names)}"
-        )
-
-
 def read_token_counts(path: str | Path, vocab_size: int) -> np.ndarray:
     """How often each token id occurs in the training corpus.
 

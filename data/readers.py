@@ -79,7 +79,7 @@ def read_parquet(shard: Shard) -> Iterator[pa.RecordBatch]:
                 groups.append(group)
             position += size
         position = before
-        for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, use_threads=False):
+        for batch in file.iter_batches(BATCH_ROWS, groups, columns=shard.schema.names, use_threads=False):
             low = max(start - position, 0)
             high = batch.num_rows if stop is None else min(stop - position, batch.num_rows)
             if high > low:

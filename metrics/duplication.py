@@ -23,7 +23,7 @@ DUPLICATES = Metric(
             description="How often the sequence occurs in the training corpus; 0 = never, missing = not known.",
             unit="occurrences",
             range="[0, inf)",
-            formula="#{windows of the corpus equal to the sequence}",
+            formula="#{(document, place) of the corpus where the T tokens stand}",
             source="Lee et al. 2022, Deduplicating Training Data Makes Language Models Better, ACL",
         ),
     ),

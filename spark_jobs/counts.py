@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +10,13 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from data.corpus import open_corpus
 from data.counts import read_duplicates, read_token_counts
-from spark_jobs.duplicates import count_duplicates, count_tokens
+from spark_jobs import workers
+from spark_jobs.duplicates import count_in_corpus
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder
-from spark_jobs.schemas import TOKEN_COUNTS, arrow_schema
+from spark_jobs.schemas import DUPLICATES, TOKEN_COUNTS, arrow_schema
 from spark_jobs.watch import run_action
 
 _COUNT_COLUMNS = ("duplicates", "copies")
@@ -33,27 +34,19 @@ def count_tables(
 
     A table given wins over the training corpus, and that over a column `duplicates` or `copies` of the sequences.
     """
-    corpus = _corpus(spark, config.corpus) if config.corpus else None
-    given = next((name for name in _COUNT_COLUMNS if name in sequences.columns), None)
-    if config.duplicates:
-        counts = spark.createDataFrame(read_duplicates(config.duplicates)).join(
-            sequences.select("sequence_id"), "sequence_id", "left_semi"
-        )
-    elif corpus is not None:
-        counts = count_duplicates(sequences, corpus)
-    elif given:
-        counts = sequences.select("sequence_id", F.col(given).cast("long").alias("duplicates"))
-    else:
-        counts = sequences.select("sequence_id", F.lit(None).cast("long").alias("duplicates")).limit(0)
+    tokens = read_token_counts(config.token_counts, vocab_size) if config.token_counts else None
     writing = folder.writing("duplicates")
-    run_action(spark, "count: duplicates", lambda: counts.write.parquet(str(writing)), on_share)
+    if config.corpus and not (config.duplicates and config.token_counts):
+        counted, in_corpus = _counted(spark, folder, config, vocab_size, on_share)
+        tokens = in_corpus if tokens is None else tokens
+    if config.corpus and not config.duplicates:
+        writing.mkdir()
+        pq.write_table(counted, writing / "part-00000.parquet")
+    else:
+        only_in_corpus = [F.lit(None).cast("long").alias(column.name) for column in DUPLICATES[2:]]
+        known = _known(spark, config, sequences).select("sequence_id", "duplicates", *only_in_corpus)
+        run_action(spark, "count: duplicates", lambda: known.write.parquet(str(writing)), on_share)
     folder.publish(writing, "duplicates")
-
-    tokens: np.ndarray | None = None
-    if config.token_counts:
-        tokens = read_token_counts(config.token_counts, vocab_size)
-    elif corpus is not None:
-        tokens = run_action(spark, "count: token frequencies", lambda: count_tokens(corpus, vocab_size))
     if tokens is not None:
         writing = folder.writing("token_counts")
         writing.mkdir()
@@ -62,14 +55,34 @@ def count_tables(
         folder.publish(writing, "token_counts")
 
 
-def _corpus(spark: SparkSession, spec: str) -> DataFrame:
-    corpus = spark.read.parquet(str(Path(spec).expanduser().resolve()))
-    return corpus.select(F.col("tokens").cast("array<int>").alias("tokens"))
+def _counted(
+    spark: SparkSession, folder: RunFolder, config: RunConfig, vocab_size: int, on_share: Callable[[float], None]
+) -> tuple[pa.Table, np.ndarray]:
+    """Table `duplicates` and, int64 [V], the token counts of the training corpus."""
+    table = pq.read_table(folder.table("sequences"), columns=["sequence_id", "tokens"])
+    tokens = workers.matrix(table.column("tokens"), table.num_rows)
+    split = config.prefix_tokens
+    slices = {"whole": slice(0, tokens.shape[1]), "prefix": slice(0, split), "suffix": slice(split, tokens.shape[1])}
+    counts, token_counts = count_in_corpus(
+        spark, tokens, slices, open_corpus(config.corpus), vocab_size, folder.writing("windows"), on_share
+    )
+    return pa.table([table.column("sequence_id"), *counts.values()], schema=arrow_schema(DUPLICATES)), token_counts
+
+
+def _known(spark: SparkSession, config: RunConfig, sequences: DataFrame) -> DataFrame:
+    """`sequence_id`, `duplicates` from a table or a column; rows of which nothing is known are left out."""
+    if config.duplicates:
+        given = spark.createDataFrame(read_duplicates(config.duplicates))
+        return given.join(sequences.select("sequence_id"), "sequence_id", "left_semi")
+    column = next((name for name in _COUNT_COLUMNS if name in sequences.columns), None)
+    if column:
+        return sequences.select("sequence_id", F.col(column).cast("long").alias("duplicates"))
+    return sequences.select("sequence_id", F.lit(None).cast("long").alias("duplicates")).limit(0)
 
 
 def duplicates_table(spark: SparkSession, folder: RunFolder) -> DataFrame:
     """`sequence_id`, `duplicates`; rows with an unknown count are missing."""
-    return spark.read.parquet(str(folder.table("duplicates")))
+    return spark.read.parquet(str(folder.table("duplicates"))).select("sequence_id", "duplicates")
 
 
 def token_counts(folder: RunFolder, vocab_size: int) -> np.ndarray | None:

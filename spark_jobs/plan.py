@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data import Source, open_sequences
-from data.counts import check_corpus
+from data.corpus import corpus_files, open_corpus
 from data.errors import InputError
 from metrics.categories.ner import NerModelError, load_ner
 from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
@@ -150,14 +150,15 @@ def _absolute(name: str | None) -> str | None:
     return str(Path(name).expanduser().resolve()) if name and Path(name).expanduser().exists() else name
 
 
-def _file_state(spec: str | None) -> Any:
-    """Name, size and time of a table given as an option, so that a changed file is noticed."""
-    if spec is None:
+def _file_state(*specs: str | Path | None) -> Any:
+    """Names, sizes and times of what is given as an option, so that a changed file is noticed."""
+    if None in specs:
         return None
-    path = Path(spec)
-    if not path.exists():
-        raise InputError(f"no such file: {spec}.")
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    files: list[Path] = []
+    for path in map(Path, specs):
+        if not path.exists():
+            raise InputError(f"no such file: {path}.")
+        files += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     return [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
 
 
@@ -209,7 +210,7 @@ def make_plan(config: RunConfig) -> Plan:
             f"--suffix-tokens {config.suffix_tokens} make {window}."
         )
     if config.corpus:
-        check_corpus(config.corpus)
+        open_corpus(config.corpus)
     source = open_sequences(
         config.sequences,
         split=config.split,
@@ -253,7 +254,7 @@ def _stage_settings(
     count = prepare | {
         "duplicates": _file_state(config.duplicates),
         "token_counts": _file_state(config.token_counts),
-        "corpus": _file_state(config.corpus),
+        "corpus": _file_state(*corpus_files(config.corpus)) if config.corpus else None,
     }
     score = prepare | {
         "model": config.model,

@@ -27,7 +27,7 @@ class RunConfig:
         el_rows: How many rows get the extraction likelihood EL_10, the one costly metric; -1 is all of them.
         duplicates: Table with a count per `sequence_id`.
         token_counts: Table with a count per token id.
-        corpus: Table of token windows the model was trained on, to count both from.
+        corpus: What the model was trained on as tokens, to count both from: see `data.corpus.open_corpus`.
         include_attribution: Take personal data in licence and authorship headers for harmful, too.
         ner_model: spaCy package, Hugging Face token classifier, or a folder with either, that finds people's names.
         dtype: float32 is the reference; bfloat16 and float16 change labels on near-ties.

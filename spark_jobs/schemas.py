@@ -112,6 +112,18 @@ SCORES_FULL = (
 DUPLICATES = (
     _ID,
     Column("duplicates", "int64", "How often the sequence occurs in the training corpus.", unit="occurrences"),
+    Column(
+        "prefix_occurrences",
+        "int64",
+        "How often its P prefix tokens do; null where no corpus was counted.",
+        unit="occurrences",
+    ),
+    Column(
+        "suffix_occurrences",
+        "int64",
+        "How often its S suffix tokens do; null where no corpus was counted.",
+        unit="occurrences",
+    ),
 )
 
 TOKEN_COUNTS = (

@@ -1,23 +1,45 @@
-"""Counting how often a sequence, and a token, occurs in the training windows."""
+"""Counting how often windows of the sequences, and tokens, occur in the training corpus, against a plain search."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import SparkSession
-from pyspark.testing import assertDataFrameEqual
 
-from spark_jobs.duplicates import count_duplicates, count_tokens
+from benchmarks.corpus_counts import write_pair
+from data.corpus import open_corpus
+from spark_jobs.duplicates import count_in_corpus
 
-
-def test_counts_whole_windows(spark: SparkSession) -> None:
-    sequences = spark.createDataFrame(
-        [(1, [5, 6]), (2, [6, 5]), (3, [7, 7]), (4, [5, 6])], "sequence_id long, tokens array<int>"
-    )
-    corpus = spark.createDataFrame([([5, 6],)] * 3 + [([6, 5],), ([5, 6, 7],)], "tokens array<int>")
-    expected = spark.createDataFrame([(1, 3), (2, 1), (3, 0), (4, 3)], "sequence_id long, duplicates long")
-    assertDataFrameEqual(count_duplicates(sequences, corpus), expected)
+SLICES = {"whole": slice(0, 4), "prefix": slice(0, 2), "suffix": slice(2, 4)}
+SEQUENCES = np.array([[5, 6, 5, 6], [6, 5, 7, 7], [5, 6, 5, 6], [9, 9, 9, 9]])
+DOCUMENTS = [[5, 6, 5, 6, 5, 6], [6, 5], [7, 7], [], [1, 6, 5, 7, 7], [7, 7, 7]]
+EXPECTED = {"whole": [2, 1, 2, 0], "prefix": [3, 4, 3, 0], "suffix": [3, 4, 3, 0]}
 
 
-def test_counts_tokens(spark: SparkSession) -> None:
-    corpus = spark.createDataFrame([([0, 1, 1],), ([3],), ([9],)], "tokens array<int>").repartition(3)
-    np.testing.assert_array_equal(count_tokens(corpus, 4), [1, 2, 0, 1])
+@pytest.fixture(params=["bin", "parquet", "folder", "npy"])
+def corpus(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "bin":
+        return write_pair(tmp_path / "c", map(np.array, DOCUMENTS))
+    if request.param == "npy":  # rows of one length: padded with a token that nothing else has
+        np.save(tmp_path / "c.npy", np.array([document + [8] * (6 - len(document)) for document in DOCUMENTS]))
+        return tmp_path / "c.npy"
+    table = pa.table({"tokens": pa.array([*DOCUMENTS, None], pa.list_(pa.int32())), "text": [""] * 7})
+    if request.param == "parquet":
+        pq.write_table(table, tmp_path / "c.parquet", row_group_size=2)
+        return tmp_path / "c.parquet"
+    (tmp_path / "c").mkdir()
+    for name, part in (("a", table.slice(0, 3)), ("b", table.slice(3))):
+        pq.write_table(part, tmp_path / "c" / f"{name}.parquet")
+    return tmp_path / "c"
+
+
+def test_windows_and_tokens(spark: SparkSession, corpus: Path, tmp_path: Path) -> None:
+    pieces = open_corpus(corpus, piece_bytes=5)
+    counts, tokens = count_in_corpus(spark, SEQUENCES, SLICES, pieces, 8, tmp_path / "windows")
+    assert {name: values.tolist() for name, values in counts.items()} == EXPECTED
+    assert tokens.tolist() == [0, 1, 0, 0, 0, 5, 5, 7], "8 is outside the vocabulary"
+    assert not (tmp_path / "windows").exists()
