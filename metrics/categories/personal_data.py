@@ -97,36 +97,33 @@ def find(rows: Rows) -> Evidence:
     may_hold = rows.may_hold.get("pii")
     passed = [row for row in range(len(rows.texts)) if may_hold is None or may_hold[row]]
     names = rows.names([rows.texts[row] for row in passed]) if rows.names else [()] * len(passed)
-    found: list[list[Span]] = [[] for _ in rows.texts]
+    evidence = [_NOTHING] * len(rows.texts)
     for row, by_model in zip(passed, names, strict=True):
-        found[row] = find_personal_data(rows.texts[row], by_model)
-    personal = [
-        # What stands in sample text is a placeholder, too.
-        [] if spans and _SAMPLE_TEXT.search(text) else [s for s in spans if s.type != ROLE and s.score >= LIKELY]
-        for text, spans in zip(rows.texts, found, strict=True)
-    ]
-    judged = [_judged(text, spans) for text, spans in zip(rows.texts, personal, strict=True)]
-    licence = [credit for credit, _ in judged]
-    organisation = [office for _, office in judged]
-    has_pii = [bool(spans) for spans in personal]
-    return Evidence(
-        holds=[
-            has and not office and (rows.include_attribution or not credit)
-            for has, office, credit in zip(has_pii, organisation, licence, strict=True)
-        ],
-        columns={
-            "has_pii": has_pii,
-            "pii_types": [sorted({span.type for span in spans}) for spans in personal],
-            "pii": [[span.as_dict() for span in spans if span.type != ROLE] for spans in found],
-            "licence_context": licence,
-            "organisation_context": organisation,
-            "has_role_mailbox": [any(span.type == ROLE for span in spans) for spans in found],
-        },
-        why=[
-            reasons(spans) + (", in an authorship header" if credit else "")
-            for spans, credit in zip(personal, licence, strict=True)
-        ],
+        text = rows.texts[row]
+        evidence[row] = _evidence(text, find_personal_data(text, by_model), rows.include_attribution)
+    holds, *columns, why = map(list, zip(*evidence, strict=True)) if evidence else ([],) * len(_NOTHING)
+    return Evidence(holds, dict(zip((column.name for column in CATEGORY.columns), columns, strict=True)), why)
+
+
+def _evidence(text: str, found: Sequence[Span], include_attribution: bool) -> tuple:
+    """Of one row: whether it may be labelled with the category, the columns in their order, and why."""
+    # What stands in sample text is a placeholder, too.
+    sample = found and _SAMPLE_TEXT.search(text)
+    spans = [] if sample else [span for span in found if span.type != ROLE and span.score >= LIKELY]
+    credit, office = _judged(text, spans)
+    return (
+        bool(spans) and not office and (include_attribution or not credit),
+        bool(spans),
+        sorted({span.type for span in spans}),
+        [span.as_dict() for span in found if span.type != ROLE],
+        credit,
+        office,
+        any(span.type == ROLE for span in found),
+        reasons(spans) + (", in an authorship header" if credit else ""),
     )
+
+
+_NOTHING = (False, False, [], [], False, False, False, "")  # `_evidence` of a row without findings
 
 
 def _judged(text: str, spans: Sequence[Span]) -> tuple[bool, bool]:
