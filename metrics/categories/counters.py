@@ -59,16 +59,24 @@ def find_counters(tokens: Tokens, copied: Sequence[bool]) -> Counters:
 
 def _chain(positions: list[int], readings: Sequence[Readings | None]) -> tuple[int, int, list[int]]:
     """The most regular reading of one place: how many steps are equal, their size, and the positions they reach."""
-    decimals, *others, exponents = zip(*(readings[position] or NO_READINGS for position in positions), strict=True)
+    decimals, *others, binaries, exponents = zip(
+        *(readings[position] or NO_READINGS for position in positions), strict=True
+    )
     best: tuple[int, int, list[int]] = (0, 0, [])
-    # Where all are decimal numbers they are no hexadecimal ones; powers of two alone show as steps of no single size.
-    for values in (decimals, exponents) if None not in decimals else (decimals, *others, exponents):
+    # Where all are decimal numbers they are no hexadecimal ones, and binary ones only if all are. Binary ones and
+    # powers of two alone show as steps of no single size.
+    sure = None not in decimals
+    if not sure:
+        sequences = (decimals, *others, exponents)
+    else:
+        sequences = (decimals, exponents) if None in binaries else (decimals, binaries, exponents)
+    for values in sequences:
         read, known = positions, values
         if None in values:
+            if len(values) - values.count(None) <= MIN_LINKS:
+                continue
             read = [position for position, value in zip(positions, values, strict=True) if value is not None]
             known = tuple(value for value in values if value is not None)
-            if len(known) <= MIN_LINKS:
-                continue
         steps = list(map(sub, known[1:], known))
         size = steps[0]
         links = steps.count(size)
@@ -80,4 +88,16 @@ def _chain(positions: list[int], readings: Sequence[Readings | None]) -> tuple[i
             best = links, size, [position for position, step in zip(read[1:], steps, strict=True) if step == size]
             if links == len(positions) - 1:
                 break
+    if sure and 2 * best[0] < len(positions):
+        return max(best, _interleaved(positions, decimals))
     return best
+
+
+def _interleaved(positions: list[int], values: Sequence[int]) -> tuple[int, int, list[int]]:
+    """Two or three counters that take turns at one place (1, 100, 2, 99, 3, 98), if nothing disturbs them."""
+    for turns in (2, 3):
+        steps = list(map(sub, values[turns:], values))
+        links = len(steps) - turns
+        if links >= turns * MIN_LINKS and any(steps[:turns]) and steps[turns:] == steps[:-turns]:
+            return len(steps), max(steps[:turns], key=abs), positions[turns:]
+    return 0, 0, []

@@ -183,7 +183,7 @@ def _news(tokens: tuple[str, ...], period: int) -> float:
 
 def _pattern_of_letters(text: str) -> Pattern:
     """The pattern of a text of few tokens (`uuuuu`): the distance after which a stretch of it occurs again."""
-    text = " ".join(text.split())
+    text = " ".join(text.split()) or text  # one of blanks alone recurs as it is
     width = min(_PROBE, len(text) // 4)
     best = Pattern()
     if width < 4:

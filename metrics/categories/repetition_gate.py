@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from metrics.categories.repetition_lexer import MAX_CHARACTERS, NUMBER_WORDS, ROMAN_NUMERALS
+from metrics.categories.repetition_lexer import MAX_CHARACTERS, NUMBER_SIGNS, NUMBER_WORDS, ROMAN_NUMERALS
 
 MIN_RECURRING = 0.5  # share of the runs; a text that is seen 2.2 times without a difference reaches 0.54
 FEW_TOKENS = 28  # a text of fewer is always looked at: one long word, or too little to count runs in
@@ -34,10 +34,10 @@ _LOW_BITS = np.uint64((1 << 16) - 1)
 
 
 def _counting_words() -> np.ndarray:
-    """bool [65536]: whether the value of a number word, roman numeral or single letter ends in these 16 bits."""
+    """bool [65536]: whether the value of what may count though it has no digit ends in these 16 bits."""
     known = np.zeros(1 << 16, dtype=bool)
     letters = [chr(byte) for byte in range(128) if chr(byte).isalpha()]
-    for word in (*NUMBER_WORDS, *ROMAN_NUMERALS, *letters):
+    for word in (*NUMBER_WORDS, *ROMAN_NUMERALS, *letters, *NUMBER_SIGNS):
         for form in (word, word.title(), word.upper()):
             known[int(_VALUE[list(form.encode())].sum()) & int(_LOW_BITS)] = True
     return known

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from itertools import chain, islice
 from typing import NamedTuple
+from unicodedata import numeric
 
 MAX_CHARACTERS = 4096  # a window of 64 model tokens has fewer; the bounds keep a row of 1 MB as cheap as a page
 MAX_TOKENS = 400
@@ -50,9 +51,16 @@ ROMAN_NUMERALS: dict[str, int] = {  # to 49: `li` is rather a tag, and `c` a let
     if ten or one
 }
 
-# The number that a token stands for when read as decimal, hexadecimal, letter, roman, word, power of two.
-Readings = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
-NO_READINGS: Readings = (None, None, None, None, None, None)
+# Numbers in a circle, in brackets or with a point, and roman numerals, which are one sign each.
+NUMBER_SIGNS: dict[str, int] = {
+    chr(sign): int(numeric(chr(sign)))
+    for begin, end in ((0x2160, 0x217F), (0x2460, 0x249B), (0x24EB, 0x24FF), (0x2776, 0x2793), (0x3251, 0x325F))
+    for sign in range(begin, end + 1)
+}
+
+# The number that a token stands for when read as decimal, hexadecimal, letter, roman, word, binary, power of two.
+Readings = tuple[int | None, int | None, int | None, int | None, int | None, int | None, int | None]
+NO_READINGS: Readings = (None, None, None, None, None, None, None)
 
 
 class Tokens(NamedTuple):
@@ -90,21 +98,28 @@ def _read(token: str) -> tuple[str, Readings | None]:
     """The mask of a token and its readings, if it may be a number."""
     if token.isdecimal():
         value = int(token)
-        return NUMBER, (value, int(token, 16) if len(token) <= 15 else None, None, None, None, _exponent(value))
+        hexadecimal = int(token, 16) if len(token) <= 15 else None
+        return NUMBER, (value, hexadecimal, None, None, None, _binary(token), _exponent(value))
     if not token.isascii():
-        return token, None
+        value = NUMBER_SIGNS.get(token)
+        return (token, None) if value is None else (NUMBER, (value, None, None, None, None, None, None))
     if token.isalpha():
         hexadecimal = int(token, 16) if len(token) == 1 and token in "abcdefABCDEF" else None
         roman = ROMAN_NUMERALS.get(token.lower())
         if len(token) == 1:
-            return LETTER, (None, hexadecimal, ord(token), roman, None, None)
+            return LETTER, (None, hexadecimal, ord(token), roman, None, None, None)
         word = NUMBER_WORDS.get(token.lower())
         if word is not None or roman is not None:
-            return NUMBER, (None, None, None, roman, word, None)
+            return NUMBER, (None, None, None, roman, word, None, None)
     elif _HEX.fullmatch(token):
         value = int(token, 16)
-        return NUMBER, (None, value, None, None, None, _exponent(value))
+        return NUMBER, (None, value, None, None, None, None, _exponent(value))
     return token, None
+
+
+def _binary(token: str) -> int | None:
+    """The value of `0110`; None for a single digit, which counts as it is, and for other digits."""
+    return int(token, 2) if len(token) > 1 and not token.strip("01") else None
 
 
 def _exponent(value: int) -> int | None:

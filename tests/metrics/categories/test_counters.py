@@ -22,6 +22,10 @@ from metrics.categories.repetition_lexer import lex
         # 9 and a are hexadecimal together; 1, 2, 4 grow by one as powers of two; letters, roman numerals and words.
         ("x n 0x8; n 0x9; n 0xa; n 0xb; x", ["0xa", "0xb"], 1),
         ("x n 1; n 2; n 4; n 8; n 16; x", ["4", "8", "16"], 1),
+        ("x n 001; n 010; n 011; n 100; n 101; x", ["011", "100", "101"], 1),  # binary
+        # Two take turns, four numbers of each at least; not if anything disturbs them.
+        ("x 1 50 2 47 3 44 4 41 5 38 6 x x", ["3", "44", "4", "41", "5", "38"], -3),
+        ("x 1 50 2 47 3 49 4 41 5 38 6 x x", [], 0),
         ("x n a; n b; n c; n d; x", ["c", "d"], 1),
         ("x n iii; n iv; n v; n vi; n vii; x", ["v", "vi", "vii"], 1),
         ("x n two; n three; n four; n five; x", ["four", "five"], 1),

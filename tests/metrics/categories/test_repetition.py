@@ -51,6 +51,12 @@ COUNTERS = [
     ("\n".join(f"the {word} part" for word in LATER_ORDINALS), 4, 1),
     (", ".join(str(2**n) for n in range(14)), 2, 1),  # the exponent counts
     ("\n".join(f"<p>{n} %</p>" for n in range(0, 100, 10)), 10, 10),
+    ("\n".join(f"{n:06b}" for n in range(20)), 2, 1),  # binary
+    (" ".join(chr(ord("①") + n) for n in range(20)), 1, 1),
+    ("\n".join(f"{chr(ord('Ⅰ') + n)} mill" for n in range(12)), 3, 1),
+    ("\n".join(f"{n} {300 - 7 * n}" for n in range(1, 17)), 3, 1),  # at places of their own
+    (" ".join(f"{n} {300 - 7 * n}" for n in range(1, 17)), 1, -7),  # two take turns at one place
+    (", ".join(f"{n}, {90 + 5 * n}, {2 * n}" for n in range(1, 14)), 2, 5),  # three
 ]
 REPEATS = [
     ("the mill " * 20, 2),
@@ -78,11 +84,16 @@ def test_repeating(text: str, period: int) -> None:
     assert find_pattern(text).kind == "repeating"
 
 
-@pytest.mark.parametrize("text", ["b" * 90, "-" * 200, "  \n" + "." * 60 + "\n", "abcde" * 20])
+@pytest.mark.parametrize("text", ["b" * 90, "-" * 200, "  \n" + "." * 60 + "\n", "abcde" * 20, " " * 90])
 def test_few_tokens_are_searched_letter_by_letter(text: str) -> None:
     pattern = find_pattern(text)
     assert (pattern.kind, pattern.coverage) == ("repeating", 1)
     assert pattern.period == (5 if "c" in text else 1)
+
+
+def test_blank_rows_repeat() -> None:
+    assert find_pattern(" \n" * 90) == Pattern(2, 1.0, repeating_score=1.0)
+    assert find_pattern(" \n" * 7).kind == ""  # too short to tell
 
 
 @pytest.mark.parametrize(
@@ -103,7 +114,6 @@ def test_nested_counters(text: str) -> None:
     [
         "",
         "1 2 3",
-        " \n" * 90,
         PROSE,
         "import os\nimport sys\nfrom math import pi\n\ndef area(r):\n    return pi * r * r\n\nprint(area(3))\n",
         "17 3 88 2 41 9 63 5 27 90 14 6 33 71 8 52",
