@@ -16,6 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from metrics.categories import PREFILTERS, label
 from metrics.categories.ner import load_ner
+from metrics.categories.prefilters import CREDENTIALS, EITHER, PERSONAL_DATA
 from metrics.taxonomy import taxonomy
 from spark_jobs.measure import to_arrow
 from spark_jobs.schemas import LABELS, arrow_schema
@@ -58,11 +59,18 @@ def _label_batches(settings: LabelSettings) -> Callable[[Iterator[pa.RecordBatch
 
 
 def _passed() -> Column:
-    """An integer with bit i set where the text passes the i-th prefilter."""
-    passed = F.lit(0)
-    for bit, pattern in enumerate(PREFILTERS.values()):
-        passed = passed + F.when(F.col("text").rlike(pattern), 1 << bit).otherwise(0)
+    """An integer with bit i set where the text passes the i-th prefilter.
+
+    The two costly ones are looked for at once, and told apart in the few rows that pass.
+    """
+    bits = {pattern: F.when(_holds(pattern), 1 << bit).otherwise(0) for bit, pattern in enumerate(PREFILTERS.values())}
+    costly = bits.pop(PERSONAL_DATA) + bits.pop(CREDENTIALS)
+    passed = sum(bits.values(), F.when(_holds(EITHER), costly).otherwise(0))
     return passed.cast("int").alias("passed")
+
+
+def _holds(pattern: str) -> Column:
+    return F.col("text").rlike(pattern)
 
 
 def labelled(sequences: DataFrame, copies: DataFrame, duplicates: DataFrame, settings: LabelSettings) -> DataFrame:

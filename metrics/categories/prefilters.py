@@ -12,6 +12,8 @@ letter). Side by side, the alternatives took ten times as long.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 _CAPITAL = r"[^\x00-@\[-\x7f]"  # A-Z or any character beyond ASCII: how a name can begin
 _SPACE = r"[ \t\r\n\f\x0b]"
 _END = r"(?![\s\S])"
@@ -149,13 +151,6 @@ _BEHIND_NUMBER = (
     + "|".join(rf"(?<=[0-9 ().,eEiInNoOsStTxX-]{{6}}[0-9][ \t(-]{{{gap}}})" for gap in range(5))
     + ")(?i:office|fax|mobile|cell|home|work|phone|voice|pager|direct)"
 )
-_TREE = _by_first_letter(_TELEPHONE, _MEANINGS, *_BIRTH, *_NAMES)
-PERSONAL_DATA = (
-    rf"[^A-Za-z](?:(?<=[0-9\n@:/(\[{{<])(?:(?<=[0-9])(?<![0-9][0-9])(?:{_NUMBER})|(?<=\n)(?:{_LINE})|(?<=@)(?:{_AT})|"
-    rf"{_SIGN})|{_BEHIND_NUMBER}|{_TREE})|"
-    rf"^(?:{_TREE}|{_LINE})"
-)
-
 _VALUE = r"[^ \t\r\n\f\x0b\"'`<>]"
 # A character of a value that is neither an ASCII letter nor one of the signs that words have, too.
 _CHOSEN = r"[^\x00- \"'(),\-./:;<=>A-Z\[\\\]_`a-z{|}\x7f]"
@@ -225,11 +220,50 @@ _TOKENS: tuple[Words, ...] = (
 )
 # Behind the first letter of a password in Russian, Chinese, Japanese; Java is slow at looking for such a first letter.
 _OTHER_LETTERS = r"\u0430\u0440\u043e\u043b\u044c|\u0410\u0420\u041e\u041b\u042c|\u7801|\u30b9\u30ef\u30fc\u30c9"
-_TOKEN_TREE = _by_first_letter(*_TOKENS)
-CREDENTIALS = (
-    rf"{_NAMED}{_ASSIGNED}|[^A-Za-z](?:{_TOKEN_TREE}|"
-    r"(?<=:)(?://[^ \t\r\n\f\x0b/@'\"<>]{0,64}:[^ \t\r\n\f\x0b@/'\"<>]{3,100}@|AA[A-Za-z0-9_-]{33})|"
-    r"(?<=/)(?<=slack\.com/)services/|"
-    rf"(?:{_OTHER_LETTERS}){_ASSIGNED})|"
-    rf"^(?:{_TOKEN_TREE}|[A-Z ]{{0,12}}KEY-----|(?:EY|Y)?-{{0,5}}\r?\n[A-Za-z0-9+/]{{40}})"
+
+
+class _Parts(NamedTuple):
+    """What is looked for: words at a word's beginning; behind a digit or one of some signs; behind any character that
+    is no letter; anywhere; and at the text's beginning."""
+
+    words: tuple[Words, ...]
+    behind_sign: str
+    behind_any: str
+    anywhere: str
+    first: str
+
+
+_PERSONAL = _Parts(
+    words=(_TELEPHONE, _MEANINGS, *_BIRTH, *_NAMES),
+    behind_sign=rf"(?<=[0-9])(?<![0-9][0-9])(?:{_NUMBER})|(?<=\n)(?:{_LINE})|(?<=@)(?:{_AT})|{_SIGN}",
+    behind_any=_BEHIND_NUMBER,
+    anywhere="",
+    first=_LINE,
 )
+_SECRET = _Parts(
+    words=_TOKENS,
+    behind_sign=r"(?<=:)(?://[^ \t\r\n\f\x0b/@'\"<>]{0,64}:[^ \t\r\n\f\x0b@/'\"<>]{3,100}@|AA[A-Za-z0-9_-]{33})|"
+    r"(?<=/)(?<=slack\.com/)services/",
+    behind_any=rf"(?:{_OTHER_LETTERS}){_ASSIGNED}",
+    anywhere=rf"{_NAMED}{_ASSIGNED}",
+    first=r"[A-Z ]{0,12}KEY-----|(?:EY|Y)?-{0,5}\r?\n[A-Za-z0-9+/]{40}",
+)
+
+
+def _expression(*wanted: _Parts) -> str:
+    """One expression that is found wherever something of the wanted is."""
+    tree = _by_first_letter(*(words for parts in wanted for words in parts.words))
+    behind_sign, behind_any, anywhere, first = (
+        "|".join(filter(None, each)) for each in zip(*(parts[1:] for parts in wanted), strict=True)
+    )
+    return (
+        rf"[^A-Za-z](?:(?<=[0-9\n@:/(\[{{<])(?:{behind_sign})|{behind_any}|{tree})|"
+        + (f"{anywhere}|" if anywhere else "")
+        + f"^(?:{tree}|{first})"
+    )
+
+
+PERSONAL_DATA = _expression(_PERSONAL)
+CREDENTIALS = _expression(_SECRET)
+# Found where one of the two is, in three quarters of their time.
+EITHER = _expression(_PERSONAL, _SECRET)

@@ -25,8 +25,10 @@ from metrics.categories.credentials import find_credentials
 from metrics.categories.evidence import Rows
 from metrics.categories.personal_data import CATEGORY as PERSONAL_DATA
 from metrics.categories.personal_data import find_personal_data
+from metrics.categories.prefilters import EITHER
 
 PII, SECRET = re.compile(PERSONAL_DATA.prefilter), re.compile(CREDENTIALS.prefilter)
+BOTH = re.compile(EITHER)
 PIECES = (
     "Dear ", "From: ", "Kind regards,\n", "Zephrine Oduya", "Margaret Dunmore", "\n", "\n\n", " ", "  ", ", ", "; ",
     "<", "> ", "(", "@", "z.oduya@harrowgate.net", "(at)", " at harrowgate dot org ", "Tel. ", "call me at ", " fax",
@@ -45,6 +47,7 @@ PIECES = (
 
 def held_back(text: str) -> list[tuple[str, str, str]]:
     """What the detectors find in a text that does not pass, names in prose left out: type, why, and the finding."""
+    assert bool(BOTH.search(text)) == bool(PII.search(text) or SECRET.search(text))
     spans = [] if PII.search(text) else [s for s in find_personal_data(text) if s.type != "PERSON" or s.score >= 0.5]
     spans += [] if SECRET.search(text) else find_credentials(text)
     return [(span.type, span.why, text[span.start : span.end]) for span in spans]
@@ -213,6 +216,7 @@ def test_java_lets_through_what_the_detectors_find(matched: dict[str, list[str]]
     texts = sorted({text for several in matched.values() for text in several})
     frame = spark.createDataFrame(list(enumerate(texts)), "place long, text string")  # type: ignore[attr-defined]
     passed = [F.col("text").rlike(each.prefilter).alias(each.name) for each in (PERSONAL_DATA, CREDENTIALS)]
+    passed.append(F.col("text").rlike(EITHER).alias("either"))
     rows = {row["place"]: row for row in frame.select("place", *passed).collect()}
     found = 0
     for place, text in enumerate(texts):
@@ -220,6 +224,7 @@ def test_java_lets_through_what_the_detectors_find(matched: dict[str, list[str]]
         secret = bool(find_credentials(text))
         assert rows[place]["pii"] >= personal, ascii(text)
         assert rows[place]["credentials"] >= secret, ascii(text)
+        assert rows[place]["either"] == (rows[place]["pii"] or rows[place]["credentials"]), ascii(text)
         found += personal + secret
     assert found > 500
 
