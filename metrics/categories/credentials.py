@@ -52,9 +52,9 @@ _OTHER_LETTERS = (  # without a case in ASCII, or spaces between words
 # Some end a longer word (`dbpassword`); the others stand alone or behind a small letter (`bypass`, but `dbPwd`).
 _NAME = (
     rf"(?P<name>pass(?:wor[dt]|wd|phrase)|{_OTHER_LETTERS}|(?:(?<![A-Za-z])|(?-i:(?<=[a-z])(?=[A-Z])))"
-    rf"(?:{_FOREIGN}|pass(?:code)?|pwd?|psk|secret(?:[_-]?(?:access[_-]?)?key(?:_base)?)?|"
-    r"(?:access|auth|api|refresh|bearer|session)?[_-]?token|"
-    r"(?:api|access|auth|account|private|encryption|signing|master)[_-]?key|apikey|client[_-]?secret|credentials?))"
+    rf"(?:{_FOREIGN}|pass(?:code)?|pwd?|psk|secret(?:[ _-]?(?:access[ _-]?)?key(?:_base)?)?|"
+    r"(?:access|auth|api|refresh|bearer|session)?[ _-]?token|"
+    r"(?:api|access|auth|account|private|encryption|signing|master)[ _-]?key|apikey|client[ _-]?secret|credentials?))"
 )
 # What a string can begin with: `u`, `rb`, `$@`, `r#`.
 _PREFIX = r"[urbfl@$]{0,2}#?"
@@ -67,7 +67,7 @@ _TYPE = (
 # Chinese and Japanese have an equals sign, a colon, a comma and a full stop of their own.
 _ASSIGNMENT = re.compile(
     rf"{_NAME}(?:\[[0-9]{{0,4}}\]|(?:\\{{0,3}}[\"'])?\]?)(?:{_TYPE})?"
-    r"[ \t]{0,8}(?P<joint>=>|:=|==?|[:\uff1a\uff1d]|\bis\b)[ \t]{0,8}"
+    r"[ \t]{0,8}(?P<joint>=>|:=|==?|[:\uff1a\uff1d]|\bis\b:?)[ \t]{0,8}"
     rf"(?:{_PREFIX}(?=[\"']))?(?P<quote>\"{{3}}|'{{3}}|(?:\\{{0,3}}[\"'`])?)"
     r"(?P<value>[^\s\"'`<>\u3000-\u3002\uff08\uff09\uff0c\uff1b]{4,200})",
     re.IGNORECASE | re.ASCII,

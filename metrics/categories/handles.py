@@ -15,6 +15,7 @@ _NAME = r"[A-Za-z0-9_`|^\[\]{}\\-]{2,24}"
 # `<nick> text`, with or without a time before it, as logs of chats are written.
 _CHAT_LINE = re.compile(rf"(?:^|\n)(?:\[?[0-9]{{1,2}}:[0-9]{{2}}(?::[0-9]{{2}})?\]?[ \t])?<[ @+%]?({_NAME})>[ \t]")
 _FEWEST_CHAT_LINES = 2
+_LEVELS = frozenset("trace debug info notice warn warning error fatal critical alert emerg".split())  # of a log's lines
 _CODE_POINT = re.compile(r"U[0-9A-Fa-f]{4,8}")  # as tables of characters name them: `<U0041>`
 _TAGS = frozenset(
     """a abbr address article aside b big blockquote body br button canvas caption center cite code col dd del div dl
@@ -54,7 +55,7 @@ def find_handles(text: str) -> Iterator[Span]:
             for match in first_matches(pattern, text):
                 yield Span("HANDLE", *match.span(1), 0.4, "mention in a social network")
     for match in first_matches(_FIELD, text):
-        if match.group(1).lower() not in ordinary_words():  # `Aim: This study ...`, `nickname: String`
+        if match.group(1).rstrip(".-").lower() not in ordinary_words():  # `Aim: This study ...`, `nickname: String`
             yield Span("HANDLE", *match.span(1), 0.5, "value of a field for a handle")
     if ".com/" in text:
         for match in first_matches(_PROFILE, text):
@@ -62,5 +63,5 @@ def find_handles(text: str) -> Iterator[Span]:
 
 
 def _is_nick(name: str) -> bool:
-    """Whether what stands in angle brackets is neither a tag of HTML nor a character's number."""
-    return name.lower() not in _TAGS and not _CODE_POINT.fullmatch(name)
+    """Whether what stands in angle brackets is no tag of HTML, no level of a log and no character's number."""
+    return name.lower() not in _TAGS | _LEVELS and not _CODE_POINT.fullmatch(name)

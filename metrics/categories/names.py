@@ -29,6 +29,7 @@ _CLOSING = (
     r"(?:Sincerely|Yours|Yours truly|Yours sincerely|Yours faithfully|Best regards|Kind regards|Warm regards|Regards|"
     r"Best wishes|Best|Thanks|Thank you|Many thanks|Thanks again|Cheers|Respectfully|Cordially|Love|Take care)"
 )
+_FAREWELL = r"(?:[Ss]incerely|[Ff]aithfully|[Rr]egards|[Ww]ishes|Cheers)"  # ends a letter without a comma, too
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Dr|Prof|Professor)"
 _TRAILER = r"(?:Signed-off|Reviewed|Acked|Tested|Reported|Suggested|Co-authored)-by"
 _START = r"(?:^|\n)[> \t]{0,6}"
@@ -50,6 +51,7 @@ _CONTEXTS: tuple[tuple[str, str, re.Pattern[str], float], ...] = tuple(
         ("salutation with a title", ",", rf"{_START}(?:To|Hi|Hello) {_TITLE}\.? (?P<name>{_ANY})[,:]{_END}", 0.75),
         ("greeting", "H", rf"{_START}(?:Hi|Hello|Hey),? (?P<name>{_ANY})[,!:]?{_END}", 0.7),
         ("closing line", ",", rf"\b{_CLOSING},{_SPACE}{{1,8}}[> ]{{0,4}}(?P<name>{_ANY})(?={_SPACE}|$)", 0.7),
+        ("closing above a name", "\n", rf"\b{_FAREWELL}[ \t]{{0,3}}\r?\n[ \t\r\n]{{0,6}}(?P<name>{_ANY}){_END}", 0.7),
         ("thanks at the end", "hank", rf"{_START}{_THANKS}{_SPACE}{{1,6}}(?P<name>{_ANY}){_END}", 0.7),
         ("commit trailer", "-by:", rf"\b{_TRAILER}:[ \t]{{0,4}}(?P<name>{_ANY})", 0.8),
         ("mail directory name", "/", rf"(?P<name>{_FULL})/[A-Z]{{2,5}}/[A-Z][A-Za-z]{{1,8}}\b", 0.85),
@@ -63,7 +65,14 @@ _CONTEXTS: tuple[tuple[str, str, re.Pattern[str], float], ...] = tuple(
 )
 # Fields name programs and places, too, and what follows a greeting or the word "contact" may be anybody.
 _NEEDS_GIVEN_NAME = frozenset(
-    ["name in a header or field", "greeting", "thanks at the end", "person to turn to", "mail directory account"]
+    (
+        "name in a header or field",
+        "greeting",
+        "closing above a name",
+        "thanks at the end",
+        "person to turn to",
+        "mail directory account",
+    )
 )
 # The double space, sign or tab after it is a column's end; an index or a list of references has none there.
 _LAST_FIRST = re.compile(

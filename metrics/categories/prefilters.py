@@ -88,6 +88,11 @@ _NAMES: tuple[Words, ...] = (
         rf",{_SPACE}{{1,8}}[> ]{{0,4}}{_CAPITAL}",
         False,
     ),
+    (
+        "Sincerely sincerely Faithfully faithfully Regards regards Wishes wishes Cheers",
+        rf"[ \t]{{0,3}}\r?\n[ \t\r\n]{{0,6}}{_CAPITAL}",
+        False,
+    ),
     ("Dear", f" {_CAPITAL}", False),
     ("Contact contact", rf"[ \t][\"\u201c]?{_CAPITAL}", False),
     ("by", rf":[ \t]{{0,4}}{_CAPITAL}", False),
@@ -163,7 +168,7 @@ _TYPE = (
 # digit or sign, or of sixteen characters, or a quoted word. The first letters are told apart only by what follows them.
 _ASSIGNED = (
     rf"(?:(?:\[[0-9]{{0,4}}\]|(?:\\{{0,3}}[\"'])?\]?)(?:{_TYPE})?"
-    r"(?:[ \t]{0,8}(?:=>|:=|==?|[:\uff1a\uff1d]|(?i:is))[ \t]{0,8}(?:[urbflURBFL@$]{0,2}#?(?=[\"']))?"
+    r"(?:[ \t]{0,8}(?:=>|:=|==?|[:\uff1a\uff1d]|(?i:is):?)[ \t]{0,8}(?:[urbflURBFL@$]{0,2}#?(?=[\"']))?"
     r"(?:\"{3}|'{3}|(?:\\{0,3}[\"'`])?)|"
     rf"(?:,[ \t]{{0,16}}|\([ \t]{{0,4}})[urbflURBFL@$]{{0,2}}#?[\"'`]|{_SPACE}{{1,8}}(?i:value)=[\"']|"
     rf"(?:</(?i:key)>{_SPACE}{{0,40}}<(?i:string))?>)"

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 REACH = 50  # characters before and after a candidate in which a word supports it
 # Presidio's `LemmaContextAwareEnhancer`: what a word near by adds, and the least score with it.
 _CONTEXT_GAIN, _LEAST_WITH_CONTEXT = 0.35, 0.4
+# Between a word and the number it announces: `SSN: `, `passport no. is `, `"ssn": "`. Then the word decides, however
+# common numbers of that form are.
+_ANNOUNCING = re.compile(
+    r"(?:[ -]?(?:card|no|nr|num|number|id|is|was)\b\.?|[ \t\"':=#.(]){0,8}", re.IGNORECASE | re.ASCII
+)
+_LEAST_ANNOUNCED = 0.6
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ def found(number: Number, text: str) -> Iterator[Span]:
         score, begin, stop = result
         if supported:
             score = min(1.0, max(score + _CONTEXT_GAIN, _LEAST_WITH_CONTEXT))
+            if _announced(number.words, text, start):
+                score = max(score, _LEAST_ANNOUNCED)
             why = f"{number.checked}, and a word that names it"
         else:
             score, why = min(score, number.bare), number.checked
@@ -69,6 +77,12 @@ def found(number: Number, text: str) -> Iterator[Span]:
 def near(words: re.Pattern[str], text: str, start: int, end: int) -> bool:
     """Whether one of the words stands at most `REACH` characters before or after `text[start:end]`."""
     return bool(words.search(text[max(0, start - REACH) : start]) or words.search(text[end : end + REACH]))
+
+
+def _announced(words: re.Pattern[str], text: str, start: int) -> bool:
+    """Whether one of the words stands right before a number, with only signs or `no.` between them."""
+    before = text[max(0, start - REACH) : start]
+    return any(_ANNOUNCING.fullmatch(before, match.end()) for match in words.finditer(before))
 
 
 def recognize(kind: str, candidate: str) -> tuple[float, int, int] | None:

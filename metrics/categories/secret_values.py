@@ -13,10 +13,12 @@ import re
 from collections import Counter
 
 _PLACEHOLDER = re.compile(
-    r"x{3,}|\*{3,}|\.{3}|^[<\[{$%(].{0,200}|.{0,200}[\])}>]$|your|example|change_?(?:me|it)|placeholder|redacted|dummy|sample|foobar|"
+    r"x{3,}|\*{3,}|\.{3}|^<.{0,200}>$|^\[.{0,200}\]$|^\{.{0,200}\}$|^\(.{0,200}\)$|^%.{0,200}%$|^\$(?-i:[A-Z_][A-Z0-9_]{0,60})$|"
+    r"your(?:_|[^a-z]|own|pass|pwd|secret|token|key|api|app|auth|client|db|user|name|account|access|private)|"
+    r"example|change_?(?:me|it)|placeholder|redacted|dummy|sample|foobar|"
     r"^(?:none|null|true|false|nil|undefined|password|passwd|secret|token|test|string|str|bytes|int|bool|required|optional)\b|"
     r"\$\{|\{\{|\{[a-z_][a-z0-9_.]{0,40}\}|%\(|[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|"  # filled in, or a sentence
-    r"%s|<.{0,100}>|\w\(|\w\[|^self\.|^os\.|^process\.env|^this\.|"
+    r"^%s$|<.{0,100}>|^[\w.$:>-]{1,60}(?:\(.{0,100}\)|\[.{0,60}\])$|^self\.|^os\.|^process\.env|^this\.|"
     r"^#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})$|"  # a colour
     r"^(?:~|\.{1,2})/|^/(?:etc|home|usr|var|opt|tmp|root|srv|mnt|run|dev|Users)/|^[a-z]:[\\/]|"  # where a secret lies
     r"\.(?:pem|key|crt|cer|p12|pfx|jks|ppk|gpg|json|txt|ya?ml)$|"
@@ -24,6 +26,8 @@ _PLACEHOLDER = re.compile(
     r"(?:^|[_.-])(?:pass|password|passwd|pwd|secret|token|key)(?:[_.-]|[0-9]{0,2}$)|^(?:my|the|some|new|old)pass(?:word)?",
     re.IGNORECASE | re.ASCII,
 )
+# Without quotes a value with brackets is an expression, or cut out of one.
+_EXPRESSION = re.compile(r"^[<\[{$%(]|[\])}>]$|\w\(|\w\[|%s", re.ASCII)
 # What stands in a field for a password, in forms, schemas and translations, and is none.
 _NO_PASSWORD = re.compile(
     r"pass|pwd|secret|token|user|login|admin|auth|client|cred|phrase|input|text|field|value|valid|key$|name$|word$|"
@@ -68,9 +72,9 @@ def entropy(value: str) -> float:
     return -sum(count / len(value) * math.log2(count / len(value)) for count in counts) if value else 0.0
 
 
-def is_placeholder(value: str) -> bool:
+def is_placeholder(value: str, quoted: bool = False) -> bool:
     """Whether a value stands for a secret and is none: `changeme`, `<your key>`, `${NAME}`, `get_token()`."""
-    return _PLACEHOLDER.search(value) is not None
+    return _PLACEHOLDER.search(value) is not None or (not quoted and _EXPRESSION.search(value) is not None)
 
 
 def is_password(value: str, quoted: bool, plain: bool = False) -> bool:
@@ -82,7 +86,7 @@ def is_password(value: str, quoted: bool, plain: bool = False) -> bool:
         plain: A number is a password there, and in quotes a word (`sunflower`) or four of them.
     """
     value = value.rstrip(",;.")
-    if _too_plain(value) or (not quoted and _is_name(value, separated=True)):
+    if _too_plain(value, quoted) or (not quoted and _is_name(value, separated=True)):
         return False
     digits, letters = _DIGIT.search(value) is not None, _LETTER.search(value) is not None
     if digits and letters:
@@ -110,7 +114,7 @@ def is_token(value: str, quoted: bool, bare: bool = False) -> bool:
     if quoted and is_salt(value):
         return True
     value = value.rstrip(",;.")
-    if len(value) < _SHORTEST_TOKEN or _too_plain(value) or _is_name(value, separated=False):
+    if len(value) < _SHORTEST_TOKEN or _too_plain(value, quoted) or _is_name(value, separated=False):
         return False
     if bare and _IDENTIFIER.fullmatch(value):
         return False
@@ -143,8 +147,10 @@ def is_basic(value: str) -> bool:
     return not is_placeholder(password) and password != "open sesame"  # the RFC's own
 
 
-def _too_plain(value: str) -> bool:
-    return len(value) < _SHORTEST or is_placeholder(value) or entropy(value) < 2.2 or bool(_CONSTANT.fullmatch(value))
+def _too_plain(value: str, quoted: bool) -> bool:
+    if len(value) < _SHORTEST or is_placeholder(value, quoted):
+        return True
+    return entropy(value) < 2.2 or bool(_CONSTANT.fullmatch(value))
 
 
 def _is_name(value: str, separated: bool) -> bool:

@@ -464,3 +464,39 @@ def test_the_lines_before_the_end_of_a_key_belong_to_it() -> None:
 )
 def test_logs_of_tests_and_names_of_styles_are_no_credentials(text: str) -> None:
     assert find_credentials(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password = "kX9!mm2)"',
+        '"db_password": "(9kLmq2!Zx"',
+        "<password>7q[Lw(2xZp</password>",
+        "IDENTIFIED BY 'r4{Tz%9bQ'",
+        "DB_PASSWORD=Yourmom69",
+        "Your password is: Blume77x",
+        "API key: 9Fk2lQ7mZp4Xw81Rt6Yv3Ub0",
+        "Auth Token: 3c1fb6c7a9d2e4f50718",
+    ],
+)
+def test_brackets_in_passwords_and_spaces_in_names(text: str) -> None:
+    assert find_credentials(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'password = "get_token()"',
+        'password = "<your 1st password>"',
+        'password = "{{ password1 }}"',
+        'password = "%(password1)s"',
+        'password = "[redacted 1]"',
+        'password="$DB_PASSWORD"',
+        "password = getpass(user1)",
+        "password = row[pass1]",
+        "password is: required",
+        "api key is: see page 12 of the manual",
+    ],
+)
+def test_filled_in_later_with_and_without_quotes(text: str) -> None:
+    assert find_credentials(text) == []

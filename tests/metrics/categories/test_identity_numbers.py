@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, IbanRecognizer, UsSsnRecognizer
 
@@ -150,3 +152,20 @@ def test_records_with_commas_and_lists_of_parts() -> None:
     assert (found.type, found.score >= 0.5) == ("CREDIT_CARD", True)
     parts = find_identity_numbers("PART LIST\n4 x 512-30-1184 bushing\n2 x 411-27-3390 washer")
     assert parts and all(span.score < 0.5 for span in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("SSN: 219094416", "US_SSN"),
+        ('{"ssn": "536228914"}', "US_SSN"),
+        ("My social security number is 536228914.", "US_SSN"),
+        ("passport no. 488213377", "US_PASSPORT"),
+        ("driver's license number 44127733", "US_DRIVER_LICENSE"),
+        ("social insurance number 130692544", "CA_SIN"),
+    ],
+)
+def test_a_word_right_before_a_number_decides(text: str, kind: str) -> None:
+    assert [(span.type, span.score) for span in find_identity_numbers(text)] == [(kind, 0.6)]
+    apart = re.sub("(?=[0-9]{8})", "and then, later, ", text, count=1)
+    assert all(span.score < 0.5 for span in find_identity_numbers(apart))

@@ -44,3 +44,20 @@ def test_nobodys(text: str) -> None:
 )
 def test_names(text: str, name: str) -> None:
     assert likely(text) == [name]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("See you there.\n\nKind regards\nMargaret Dunmore", "Margaret Dunmore"),
+        ("Cheers\nMargaret\n", "Margaret"),
+        ("Best wishes\n\nMargaret Dunmore\n12 May", "Margaret Dunmore"),
+    ],
+)
+def test_a_closing_without_a_comma(text: str, name: str) -> None:
+    assert [text[span.start : span.end] for span in find_names(text) if span.score >= 0.5] == [name]
+
+
+@pytest.mark.parametrize("text", ["Cheers\nEveryone was glad", "Regards\nThe Team", "Cheers\nMargaret was glad"])
+def test_no_name_below_such_a_closing(text: str) -> None:
+    assert [span for span in find_names(text) if span.score >= 0.5] == []
