@@ -38,7 +38,7 @@ from benchmarks.labelled_files import (
     read_spans,
 )
 from benchmarks.machine import machine
-from metrics.categories import label
+from metrics.categories import CATEGORIES, label
 from metrics.categories.personal_data import find_personal_data
 
 Evidence = list[dict[str, object]]
@@ -219,8 +219,9 @@ if __name__ == "__main__":
         "--map", action="append", default=[], metavar="THEIRS=OURS", help="translate a label; repeatable"
     )
     options = parser.parse_args()
-    if wrong := [pair for pair in options.map if "=" not in pair]:
-        parser.error(f"--map {wrong[0]}: expected THEIRS=OURS, such as source=code")
+    ours = [category.name for category in CATEGORIES]
+    if wrong := [pair for pair in options.map if pair.partition("=")[2] not in ours]:
+        parser.error(f"--map {wrong[0]}: expected THEIRS=OURS, such as source=code; ours are {', '.join(ours)}")
     console = Console(width=max(150, Console().width))
     console.print(machine())
     if options.path.is_dir():
@@ -228,6 +229,4 @@ if __name__ == "__main__":
     elif options.path.is_file():
         any_file(console, options.path, options.text, options.label, dict(pair.split("=", 1) for pair in options.map))
     else:
-        raise SystemExit(
-            f"{options.path}: no such file or folder; give a labelled file or the folder with the known ones."
-        )
+        parser.error(f"{options.path}: no such file or folder; give a labelled file or the folder with the known ones")
