@@ -66,7 +66,8 @@ def _counted(
     counts, token_counts = count_in_corpus(
         spark, tokens, slices, open_corpus(config.corpus), vocab_size, folder.writing("windows"), on_share
     )
-    return pa.table([table.column("sequence_id"), *counts.values()], schema=arrow_schema(DUPLICATES)), token_counts
+    columns = [table.column("sequence_id"), *(counts[name] for name in ("whole", "prefix", "suffix"))]
+    return pa.table(columns, schema=arrow_schema(DUPLICATES)), token_counts
 
 
 def _known(spark: SparkSession, config: RunConfig, sequences: DataFrame) -> DataFrame:

@@ -76,7 +76,7 @@ def count_in_corpus(
     for order, into in sums.items():
         mine = which == order
         into[number[mine]] = count[mine]
-    return {name: sums[order][mine] for name, (order, mine) in numbers.items()}, sums[_TOKENS]
+    return {name: sums[numbers[name][0]][numbers[name][1]] for name in slices}, sums[_TOKENS]
 
 
 def _count_pieces(

@@ -8,11 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+
+from data.demo_model import Demo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = ("sequences", "rejected", "duplicates", "scores", "metrics", "labels", "predictions")
@@ -68,6 +72,17 @@ def test_summary_counts_what_the_tables_hold(demo_run: Path) -> None:
         histogram = summary["histograms"][name]
         inside = sum(sum(counts) for counts in histogram["counts"].values())
         assert inside + sum(histogram["below"].values()) == len(both)
+
+
+def test_duplicates_are_those_of_the_training_windows(demo_run: Path, demo: Demo) -> None:
+    windows = np.stack(pq.read_table(demo.training_corpus)["tokens"].to_numpy())
+    sequences = read(demo_run, "sequences").merge(read(demo_run, "duplicates"), on="sequence_id")
+    tokens = np.stack(sequences.tokens.to_numpy())
+    whole = Counter(map(tuple, windows.tolist()))
+    assert sequences.duplicates.tolist() == [whole[tuple(row)] for row in tokens.tolist()]
+    for name in ("prefix_occurrences", "suffix_occurrences"):
+        assert (sequences[name] >= sequences.duplicates).all()
+        assert (sequences[name] > sequences.duplicates).any()
 
 
 def test_the_demo_memorized_what_it_saw_often_and_is_labelled_right(demo_run: Path) -> None:
