@@ -16,14 +16,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.cache_utils import Cache, DynamicCache
+from transformers.cache_utils import Cache
+
+from metrics.slot_cache import SlotCache
 
 # Matrix products of fewer rows than this take other kernels, which add up in another order (MKL and oneDNN:
 # below 4). Padding up to it makes a row's scores the same, to the bit, whatever rows happen to be beside it.
 MIN_ROWS = 4
 
-# Logits alive at once. On a CPU a chunk should stay near the caches; on a GPU it should fill the device.
-_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**26}
+# Logits alive at once. On a CPU the head wants rows enough to pay for reading its weights, but not so many that the
+# logits leave the caches; on a GPU a chunk should fill the device.
+_CHUNK_LOGITS = {"cpu": 2**22, "cuda": 2**26}
+# Logits that statistics are taken of together: they go over them several times, and keep twice as many beside them.
+_STATISTICS_LOGITS = {"cpu": 2**20, "cuda": 2**26}
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,12 @@ class CausalLM:
     @property
     def chunk_rows(self) -> int:
         """How many rows of V logits may exist at once."""
-        return max(MIN_ROWS, _CHUNK_LOGITS.get(self.device.type, 2**21) // self.vocab_size)
+        return max(MIN_ROWS, _CHUNK_LOGITS.get(self.device.type, 2**22) // self.vocab_size)
+
+    @property
+    def statistics_rows(self) -> int:
+        """How many of these rows statistics should be taken of at once."""
+        return max(MIN_ROWS, min(self.chunk_rows, _STATISTICS_LOGITS.get(self.device.type, 2**20) // self.vocab_size))
 
     def max_batch(self, length: int) -> int | None:
         """The largest batch that keeps the bound on logits; None where the head runs in chunks."""
@@ -100,6 +110,13 @@ class CausalLM:
             states = torch.cat([states, states.new_zeros(MIN_ROWS - rows, states.shape[1])])
         return self._head(states)[:rows].float()
 
+    def greedy_logits(self, states: Tensor, banned: int | None) -> Tensor:
+        """As `logits`, with -inf for a token that greedy decoding must not choose."""
+        logits = self.logits(states)
+        if banned is not None:
+            logits[:, banned] = -torch.inf
+        return logits
+
 
 _inspected: weakref.WeakKeyDictionary[PreTrainedModel, Architecture] = weakref.WeakKeyDictionary()
 
@@ -126,12 +143,12 @@ def _inspect(model: PreTrainedModel) -> Architecture:
     is_cacheable = False
     # An architecture with another kind of memory refuses this cache, each in its own way.
     with contextlib.suppress(AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError, ValueError):
-        cache = DynamicCache()
+        cache = SlotCache(2, 8)
         model(input_ids=tokens[:, :7], past_key_values=cache, use_cache=True)
-        last = model(input_ids=tokens[:, 7:], past_key_values=cache, use_cache=True).logits[:, 0]
+        last = model(input_ids=tokens[:, 7:], past_key_values=cache.extend(slice(None), 7), use_cache=True).logits[:, 0]
         tolerance = 1e-4 if logits.dtype in (torch.float32, torch.float64) else 0.1
         spread = float(logits.float().std()) + 1e-6
-        is_cacheable = all(layer.keys.shape[2] == 8 for layer in cache.layers) and torch.allclose(
+        is_cacheable = all(layer.is_initialized for layer in cache.layers) and torch.allclose(
             last.float(), logits[:, 7].float(), rtol=1e-4, atol=tolerance * spread
         )
     return Architecture(logits.shape[-1], is_split, is_cacheable)

@@ -19,10 +19,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from transformers.cache_utils import DynamicCache
 
 from metrics.causal_lm import CausalLM
 from metrics.greedy_decoding import Wave
+from metrics.slot_cache import SlotCache
 
 # What the branches' keys and values may take at once, in bytes. Larger waves are no faster on a CPU.
 _WAVE_BYTES = {"cpu": 2**27, "cuda": 2**32}
@@ -31,7 +31,7 @@ _WAVE_BYTES = {"cpu": 2**27, "cuda": 2**32}
 def extraction_likelihood(
     lm: CausalLM,
     tokens: Tensor,
-    cache: DynamicCache | None,
+    cache: SlotCache | None,
     greedy: Tensor,
     rows: Tensor,
     n: int,
@@ -85,19 +85,16 @@ def _needed_branches(mismatch: Tensor, n: int) -> Tensor:
     return needed
 
 
-def _wave_capacity(cache: DynamicCache | None, tokens: Tensor) -> int:
+def _wave_capacity(cache: SlotCache | None, tokens: Tensor) -> int:
     if cache is None:
         return 64
-    a_branch = sum(
-        side[0, :, 0].numel() * side.element_size() for layer in cache.layers for side in (layer.keys, layer.values)
-    )
-    return max(64, _WAVE_BYTES.get(tokens.device.type, 2**27) // (a_branch * tokens.shape[1]))
+    return max(64, _WAVE_BYTES.get(tokens.device.type, 2**27) // (cache.bytes_a_position * tokens.shape[1]))
 
 
 def _decode_and_match(
     lm: CausalLM,
     tokens: Tensor,
-    cache: DynamicCache | None,
+    cache: SlotCache | None,
     greedy: Tensor,
     rows: Tensor,
     needed: Tensor,
@@ -127,7 +124,7 @@ def _decode_and_match(
     common = true_common[:0]
     branch, branch_row = number.new_zeros(0), number.new_zeros(0)
     joining = needed.sum(0).tolist()
-    wave = Wave(lm, tokens, cache, len(found), banned)
+    wave = Wave(lm, tokens, cache, banned, max(1, len(found)))
     for position in range(1, length):
         true_common = _extend(true_common, true, true[:, position - 1])
         if wave.size:

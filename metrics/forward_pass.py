@@ -14,29 +14,26 @@ beside it (see `MIN_ROWS`).
 from __future__ import annotations
 
 import gc
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
-from transformers.cache_utils import DynamicCache
 
 from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation
 from metrics.extraction_likelihood import extraction_likelihood
 from metrics.greedy_decoding import greedy_continuation
-from metrics.logit_statistics import argmax, logprob_and_moments, margin, rank, topk_logprob
+from metrics.logit_statistics import greedy_choice, logprob_and_moments, rank, topk_logprob
 from metrics.model_errors import ModelError
+from metrics.slot_cache import SlotCache
 from metrics.token_scores import TokenScores
+from metrics.verification import Departure, first_mismatch, until_mismatch
 
 TOP_K = 40
-# Suffix positions whose logits are looked at together when only the first mismatch is wanted: most rows of a
-# corpus miss at once, and only those that have not missed yet go on.
-_STAGES = (1, 3, 4, 8, 16)
 # What a batch may take, in bytes and in rows, when nobody chose its size.
 _BATCH_BYTES = {"cpu": 2**28, "cuda": 2**33}
-_BATCH_ROWS = {"cpu": 64, "cuda": 1024}
+_BATCH_ROWS = {"cpu": 128, "cuda": 1024}
 
 
 def score(
@@ -47,6 +44,7 @@ def score(
     *,
     full: bool,
     eos_token_id: int | None,
+    greedy: bool = False,
     batch_size: int | None = None,
     el_rows: np.ndarray | None = None,
     n: int = 10,
@@ -59,6 +57,7 @@ def score(
         prefix_tokens: P, 1 <= P < T.
         k_values: Prompt lengths, ascending, the last is P.
         full: True for every field; False for first mismatches and margins only, which takes far fewer logits.
+        greedy: True for the greedy tokens, too, where `full` is False: all that the exact memorization score needs.
         eos_token_id: The token banned from greedy decoding; None bans nothing.
         batch_size: Rows per pass; None chooses by model and device. Out of memory halves it and goes on.
         el_rows: bool [N], the rows that get EL_n; None for none. Only with `full`.
@@ -89,7 +88,7 @@ def score(
             batch = slice(start, start + size)
             try:
                 parts.append(
-                    _score_batch(lm, rows[batch], prefix_tokens, k_values, full, eos_token_id, wanted[batch], n)
+                    _score_batch(lm, rows[batch], prefix_tokens, k_values, full, eos_token_id, wanted[batch], n, greedy)
                 )
                 start += size
                 continue
@@ -160,85 +159,63 @@ def _score_batch(
     banned: int | None,
     wanted: np.ndarray,
     n: int,
+    greedy: bool,
 ) -> dict[str, np.ndarray]:
     """The fields of `TokenScores` for one batch; gathered from the device once."""
     tokens = torch.from_numpy(rows)
     if lm.device.type == "cuda":
         tokens = tokens.pin_memory()
     tokens = tokens.to(lm.device, non_blocking=True)
-    sweep = [first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned) for k in k_values[:-1]]
+    sweep = [
+        first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned, _cache(lm, tokens[:, prefix_tokens - k :]))
+        for k in k_values[:-1]
+    ]
+    fields: dict[str, Tensor] = {}
+    cache = _cache(lm, tokens)
     if full:
-        mismatch, margin, fields = _full_pass(lm, tokens, prefix_tokens, banned, np.flatnonzero(wanted), n)
+        departure, choice, fields = _full_pass(lm, tokens, prefix_tokens, banned, cache)
+        fields["extraction_likelihood"] = torch.full_like(departure.margin, torch.nan)
+        chosen = torch.from_numpy(np.flatnonzero(wanted)).to(lm.device)
+        fields["extraction_likelihood"][chosen] = extraction_likelihood(lm, tokens, cache, choice, chosen, n, banned)
     else:
-        mismatch, margin = first_mismatch(lm, tokens, prefix_tokens, banned)
-        fields = {}
-    sweep.append((mismatch, margin))
-    fields["first_mismatch"] = torch.stack([mismatch for mismatch, _ in sweep], 1)
-    fields["min_margin"] = torch.stack([margin for _, margin in sweep]).amin(0)
+        departure = first_mismatch(lm, tokens, prefix_tokens, banned, cache)
+    sweep.append(departure)
+    fields["first_mismatch"] = torch.stack([at_k.position for at_k in sweep], 1)
+    fields["min_margin"] = torch.stack([at_k.margin for at_k in sweep]).amin(0)
+    if full or greedy:
+        fields["greedy_tokens"], margin = greedy_continuation(
+            lm, tokens, cache, departure.position, departure.token, prefix_tokens, banned
+        )
+        fields["min_margin"] = torch.minimum(fields["min_margin"], margin)
     _refuse_not_finite(lm, fields)
     return {name: _to_numpy(value) for name, value in fields.items()}
 
 
-def first_mismatch(lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None) -> tuple[Tensor, Tensor]:
-    """Where greedy decoding leaves the suffix, with logits only for rows that have not left it yet.
-
-    Args:
-        tokens: int64 [B, L], the first `prefix_tokens` are the prompt.
-        banned: Token id that is never chosen, or None.
-
-    Returns:
-        int64 [B], index in the suffix, L - prefix_tokens where it is never left; and float32 [B], the
-        smallest margin of the decisions up to and with that one.
-    """
-    states = lm.states(tokens[:, :-1])[:, prefix_tokens - 1 :]
-    suffix = tokens[:, prefix_tokens:]
-    length = suffix.shape[1]
-    mismatch = torch.full_like(suffix[:, 0], length)
-    smallest = torch.full(mismatch.shape, torch.inf, device=tokens.device)
-    going = torch.arange(len(tokens), device=tokens.device)
-    start = 0
-    widths = itertools.chain(_STAGES, itertools.repeat(_STAGES[-1]))
-    while start < length and len(going):
-        stop = min(start + next(widths), length)
-        true = suffix[going, start:stop]
-        choice, margins = [], []
-        for part in states[going, start:stop].flatten(0, 1).split(lm.chunk_rows):
-            logits = _ban(lm.logits(part), banned)
-            choice.append(argmax(logits))
-            margins.append(margin(logits, choice[-1]))
-        wrong = torch.cat(choice).view_as(true) != true
-        found, lowest = _until_mismatch(wrong, torch.cat(margins).view_as(true))
-        smallest[going] = torch.minimum(smallest[going], lowest)
-        left = found < stop - start
-        mismatch[going[left]] = start + found[left]
-        going = going[~left]
-        start = stop
-    return mismatch, smallest
+def _cache(lm: CausalLM, tokens: Tensor) -> SlotCache | None:
+    return SlotCache(len(tokens), tokens.shape[1]) if lm.is_cacheable else None
 
 
 def _full_pass(
-    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, wanted: np.ndarray, n: int
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """First mismatch, smallest margin, and the fields of full scores."""
-    cache = DynamicCache() if lm.is_cacheable else None
-    states = lm.states(tokens[:, :-1], cache)
+    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, cache: SlotCache | None
+) -> tuple[Departure, Tensor, dict[str, Tensor]]:
+    """Where the suffix is left, the teacher-forced greedy tokens int64 [B, T-1], and what full scores read."""
+    if cache is None:
+        states = lm.states(tokens[:, :-1])
+    else:  # attention over two halves costs less than over the whole
+        halves = [lm.states(tokens[:, :prefix_tokens], cache)]
+        if prefix_tokens < tokens.shape[1] - 1:
+            halves.append(lm.states(tokens[:, prefix_tokens:-1], cache.extend(slice(None), prefix_tokens)))
+        states = torch.cat(halves, 1)
     at = prefix_tokens - 1  # the state that speaks of the first suffix token
     prefix = _read_chunks(lm, states[:, :at], tokens[:, 1:prefix_tokens], banned, is_suffix=False)
     suffix = _read_chunks(lm, states[:, at:], tokens[:, prefix_tokens:], banned, is_suffix=True)
     del states
-    fields = {name: torch.cat([prefix[name], suffix[name]], 1) for name in prefix}
+    choice, margin = suffix["choice"], suffix.pop("margin")
+    position, smallest = until_mismatch(suffix["rank"] > 0, margin)
+    last = position.clamp(max=choice.shape[1] - 1)[:, None]
+    fields = {name: torch.cat([prefix[name], suffix[name]], 1) for name in suffix if name != "topk_logprob"}
     fields["topk_logprob"] = suffix["topk_logprob"]
-    choice = fields.pop("choice")
-
-    mismatch, smallest = _until_mismatch(suffix["rank"] > 0, suffix["margin"])
-    last = mismatch.clamp(max=suffix["choice"].shape[1] - 1)[:, None]
-    rows = torch.from_numpy(wanted).to(lm.device)
-    fields["extraction_likelihood"] = torch.full_like(smallest, torch.nan)
-    fields["extraction_likelihood"][rows] = extraction_likelihood(lm, tokens, cache, choice, rows, n, banned)
-    fields["greedy_tokens"], decoded = greedy_continuation(
-        lm, tokens, cache, mismatch, suffix["choice"].gather(1, last)[:, 0], prefix_tokens, banned
-    )
-    return mismatch, torch.minimum(smallest, decoded), fields
+    return Departure(position, choice.gather(1, last)[:, 0], smallest), fields.pop("choice"), fields
 
 
 def _read_chunks(
@@ -246,7 +223,7 @@ def _read_chunks(
 ) -> dict[str, Tensor]:
     """What is read off the logits of states [B, L, width] about the tokens true [B, L]: [B, L] by name."""
     parts: dict[str, list[Tensor]] = {}
-    scratch = torch.empty(2, lm.chunk_rows, lm.vocab_size, device=lm.device)
+    scratch = torch.empty(2, lm.statistics_rows, lm.vocab_size, device=lm.device)
 
     def put(name: str, value: Tensor) -> None:
         parts.setdefault(name, []).append(value)
@@ -254,37 +231,36 @@ def _read_chunks(
     for chunk, token in zip(
         states.flatten(0, 1).split(lm.chunk_rows), true.flatten().split(lm.chunk_rows), strict=True
     ):
-        logits = lm.logits(chunk)
-        spared = None if banned is None else logits[:, banned].clone()
-        _ban(logits, banned)
-        choice = argmax(logits)
-        put("choice", choice)
-        put("rank", rank(logits, token, scratch))
-        if is_suffix:
-            put("margin", margin(logits, choice))
-        if spared is not None:
-            logits[:, banned] = spared
-        if is_suffix:
-            put("topk_logprob", topk_logprob(logits, token, TOP_K))
-        for name, value in zip(
-            ("logprob", "logprob_mean", "logprob_std"), logprob_and_moments(logits, token, scratch), strict=True
+        for logits, true_token in zip(
+            lm.logits(chunk).split(lm.statistics_rows), token.split(lm.statistics_rows), strict=True
         ):
-            put(name, value)
+            if banned is not None:
+                spared = logits[:, banned].clone()
+                logits[:, banned] = -torch.inf
+            choice, margin = greedy_choice(logits)
+            put("choice", choice)
+            put("margin", margin)
+            put("rank", _rank(logits, true_token, choice, scratch))
+            if banned is not None:
+                logits[:, banned] = spared
+            if is_suffix:
+                put("topk_logprob", topk_logprob(logits, true_token, TOP_K))
+            for name, value in zip(
+                ("logprob", "logprob_mean", "logprob_std"),
+                logprob_and_moments(logits, true_token, scratch),
+                strict=True,
+            ):
+                put(name, value)
     return {name: torch.cat(values).view_as(true) for name, values in parts.items()}
 
 
-def _ban(logits: Tensor, banned: int | None) -> Tensor:
-    if banned is not None:
-        logits[:, banned] = -torch.inf
-    return logits
-
-
-def _until_mismatch(wrong: Tensor, margins: Tensor) -> tuple[Tensor, Tensor]:
-    """The first True of every row [B, L] (L for none), and the smallest margin up to and with it."""
-    length = wrong.shape[1]
-    first = torch.where(wrong.any(1), wrong.long().argmax(1), length)
-    decided = torch.arange(length, device=wrong.device) <= first[:, None]
-    return first, torch.where(decided, margins, torch.inf).amin(1)
+def _rank(logits: Tensor, true: Tensor, choice: Tensor, scratch: Tensor) -> Tensor:
+    """As `rank`, looked up only where the true token is not the greedy choice."""
+    ranks = torch.zeros_like(true)
+    other = (true != choice).nonzero()[:, 0]
+    if len(other):
+        ranks[other] = rank(logits[other], true[other], scratch)
+    return ranks
 
 
 def _refuse_not_finite(lm: CausalLM, fields: dict[str, Tensor]) -> None:

@@ -5,17 +5,17 @@ the true one, and its keys and values are in the pass's cache. So a row that mat
 and any other continues from its first mismatch. All rows have the same length, so the branches that are being
 decoded move as one wave over the positions: at position s each of them has exactly s tokens before it, no
 padding and no mask is needed, and a branch that starts at s joins with the first s entries of its row's
-cache.
+cache. Where each row has one branch at most, the branch goes on in the row's own slot.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from metrics.causal_lm import MIN_ROWS, CausalLM
-from metrics.logit_statistics import argmax, margin
+from metrics.logit_statistics import greedy_choice
+from metrics.slot_cache import SlotCache
 
 
 class Wave:
@@ -32,9 +32,9 @@ class Wave:
         self,
         lm: CausalLM,
         true_tokens: Tensor,
-        true_cache: DynamicCache | None,
-        capacity: int,
+        true_cache: SlotCache | None,
         banned: int | None,
+        capacity: int | None,
     ) -> None:
         """Sets memory aside.
 
@@ -43,8 +43,9 @@ class Wave:
             true_tokens: int64 [B, T], the rows that branches leave.
             true_cache: Keys and values of at least T - 1 positions of those rows; None for a model without
                 such a cache, which then reads each branch anew at every step.
-            capacity: The most branches that will be in the wave.
             banned: Token id that decoding never chooses, or None.
+            capacity: The most branches that will be in the wave, for slots of their own; None where the n-th branch
+                to join leaves the row in the n-th slot of `true_cache`, and may overwrite it.
         """
         self.position = 0
         self._lm = lm
@@ -54,13 +55,10 @@ class Wave:
         device = true_tokens.device
         self.rows = torch.zeros(0, dtype=torch.long, device=device)
         self.tokens = torch.zeros(0, dtype=torch.long, device=device)
-        slots = max(capacity, MIN_ROWS)
-        length = true_tokens.shape[1]
         if true_cache is None:
-            self._paths = true_tokens.new_zeros(slots, length)
-            self._layers = []
+            self._paths = true_tokens.new_zeros(capacity or len(true_tokens), true_tokens.shape[1])
         else:
-            self._layers = [_SlotLayer(layer, slots, length) for layer in true_cache.layers]
+            self._cache = true_cache if capacity is None else true_cache.like(capacity)
 
     @property
     def size(self) -> int:
@@ -77,9 +75,8 @@ class Wave:
         start, stop = self.size, self.size + len(rows)
         if self._true_cache is None:
             self._paths[start:stop, : self.position] = self._true_tokens[rows, : self.position]
-        else:
-            for slot, layer in zip(self._layers, self._true_cache.layers, strict=True):
-                slot.copy_prefix(layer, rows, start, self.position)
+        elif self._cache is not self._true_cache:
+            self._cache.copy_from(self._true_cache, rows, start, self.position)
         self.rows = torch.cat([self.rows, rows])
         self.tokens = torch.cat([self.tokens, tokens])
 
@@ -92,8 +89,8 @@ class Wave:
         self.rows, self.tokens = self.rows[chosen], self.tokens[chosen]
         if self._true_cache is None:
             self._paths[: len(chosen)] = self._paths[chosen]
-        for slot in self._layers:
-            slot.keep(chosen, self.position)
+        else:
+            self._cache.keep(chosen, self.position)
 
     def step(self) -> Tensor:
         """Feeds each branch's token and decodes the next one; `position` and `tokens` move on.
@@ -102,66 +99,29 @@ class Wave:
             float32 [n], logits: how far the chosen token lies above the second best.
         """
         n = self.size
-        fed = max(n, MIN_ROWS)  # see MIN_ROWS; the slots beyond n are scratch
-        tokens = torch.cat([self.tokens, self.tokens.new_zeros(fed - n)])
+        fed = slice(n)
+        if n < MIN_ROWS:  # see there; the first branch is fed more than once
+            fed = torch.arange(MIN_ROWS, device=self.rows.device)
+            fed[n:] = 0
         if self._true_cache is None:
-            self._paths[:fed, self.position] = tokens
-            states = self._lm.states(self._paths[:fed, : self.position + 1])[:, -1]
+            self._paths[:n, self.position] = self.tokens
+            states = self._lm.states(self._paths[fed, : self.position + 1])[:, -1]
         else:
-            for slot in self._layers:
-                slot.length = self.position
-            states = self._lm.states(tokens[:, None], Cache(layers=self._layers))[:, 0]
+            states = self._lm.states(self.tokens[fed, None], self._cache.extend(fed, self.position))[:, 0]
         chosen, margins = [], []
         for part in states[:n].split(self._lm.chunk_rows):
-            logits = self._lm.logits(part)
-            if self._banned is not None:
-                logits[:, self._banned] = -torch.inf
-            chosen.append(argmax(logits))
-            margins.append(margin(logits, chosen[-1]))
+            choice, margin = greedy_choice(self._lm.greedy_logits(part, self._banned))
+            chosen.append(choice)
+            margins.append(margin)
         self.position += 1
         self.tokens = torch.cat(chosen)
         return torch.cat(margins)
 
 
-class _SlotLayer(DynamicLayer):
-    """Keys and values of all branches in one block of memory, so that a longer wave copies nothing."""
-
-    def __init__(self, like: DynamicLayer, slots: int, length: int) -> None:
-        super().__init__()
-        self.length = 0
-        _, heads, _, width = like.keys.shape
-        self._keys = like.keys.new_zeros(slots, heads, length, width)
-        self._values = like.values.new_zeros(slots, like.values.shape[1], length, like.values.shape[3])
-        self.is_initialized = True
-
-    def copy_prefix(self, layer: DynamicLayer, rows: Tensor, start: int, length: int) -> None:
-        stop = start + len(rows)
-        self._keys[start:stop, :, :length] = layer.keys[:, :, :length].index_select(0, rows)
-        self._values[start:stop, :, :length] = layer.values[:, :, :length].index_select(0, rows)
-
-    def keep(self, chosen: Tensor, length: int) -> None:
-        self._keys[: len(chosen), :, :length] = self._keys[:, :, :length].index_select(0, chosen)
-        self._values[: len(chosen), :, :length] = self._values[:, :, :length].index_select(0, chosen)
-
-    def update(self, key_states: Tensor, value_states: Tensor, *args, **kwargs) -> tuple[Tensor, Tensor]:
-        count, stop = key_states.shape[0], self.length + key_states.shape[2]
-        self._keys[:count, :, self.length : stop] = key_states
-        self._values[:count, :, self.length : stop] = value_states
-        self.length = stop
-        self.keys, self.values = self._keys[:count, :, :stop], self._values[:count, :, :stop]
-        return self.keys, self.values
-
-    def get_seq_length(self) -> int:
-        return self.length
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.length + query_length, 0
-
-
 def greedy_continuation(
     lm: CausalLM,
     tokens: Tensor,
-    cache: DynamicCache | None,
+    cache: SlotCache | None,
     first_mismatch: Tensor,
     mismatch_token: Tensor,
     prefix_tokens: int,
@@ -172,7 +132,8 @@ def greedy_continuation(
     Args:
         lm: The model.
         tokens: int64 [B, T], the true tokens.
-        cache: Keys and values of the first T - 1 positions, or None for a model that has no such cache.
+        cache: Keys and values of each row's positions before its first mismatch, in B slots of T - 1 positions or
+            more; overwritten. None for a model that has no such cache.
         first_mismatch: int64 [B], index in the suffix of the first greedy token that is not the true one; S
             for none.
         mismatch_token: int64 [B], the greedy token there; anything where there is none.
@@ -195,7 +156,9 @@ def greedy_continuation(
     if not len(order):
         return greedy[:, prefix_tokens:], smallest
     joining = torch.bincount(left[order], minlength=last).tolist()
-    wave = Wave(lm, tokens, cache, len(order), banned)
+    if cache is not None:
+        cache.keep(order, last)
+    wave = Wave(lm, tokens, cache, banned, None)
     for position in range(prefix_tokens, last):
         wave.position = position
         if joining[position]:

@@ -136,6 +136,16 @@ def test_the_batch_size_changes_nothing(memorized, reference, batch_size):
     assert_same(some, every)
 
 
+@pytest.mark.parametrize("batch_size", [1, 3, 50])
+def test_labels_and_continuations_are_the_same_to_the_bit_in_any_batch(memorized, reference, batch_size):
+    """Rows go on in ever smaller groups; who else is in a group must not matter."""
+    options = {"full": False, "greedy": True, "eos_token_id": 0}
+    every = score(memorized.model, reference[0], 12, (8, 12), **options)
+    some = score(memorized.model, reference[0], 12, (8, 12), **options, batch_size=batch_size)
+    for name in ("first_mismatch", "greedy_tokens", "min_margin"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(every, name), err_msg=name)
+
+
 def test_chunks_of_the_head_change_nothing(memorized, reference, monkeypatch):
     tokens, scores, _ = reference
     monkeypatch.setattr(causal_lm_module, "_CHUNK_LOGITS", {"cpu": 192 * 5})

@@ -20,6 +20,7 @@ from transformers import (
 
 from metrics.causal_lm import causal_lm
 from metrics.forward_pass import score
+from metrics.packed_linear import pack_linears
 
 
 def generate(model: PreTrainedModel, prefix: np.ndarray, new: int, eos: int | None) -> np.ndarray:
@@ -50,6 +51,10 @@ def test_no_disagreement_with_generate_on_1200_sequences(memorized):
         expected = generate(memorized.model, tokens[:, 12 - k : 12], 12, eos=0)
         np.testing.assert_array_equal(scores.first_mismatch[:, column], first_difference(expected, tokens[:, 12:]))
     np.testing.assert_array_equal(scores.greedy_tokens, expected)
+    without_probabilities = score(memorized.model, tokens, 12, (12,), full=False, greedy=True, eos_token_id=0)
+    np.testing.assert_array_equal(without_probabilities.greedy_tokens, expected)
+    np.testing.assert_array_equal(without_probabilities.first_mismatch[:, 0], scores.first_mismatch[:, -1])
+    assert without_probabilities.logprob is None
     mismatch = scores.first_mismatch[:, -1]
     # The comparison means something only where all three kinds of rows are plenty.
     assert (mismatch == 12).sum() > 50
@@ -129,6 +134,10 @@ def test_other_architectures(build, cacheable):
     np.testing.assert_array_equal(scores.greedy_tokens, expected)
     np.testing.assert_array_equal(scores.first_mismatch[:, 0], first_difference(expected, tokens[:, 8:]))
     assert scores.first_mismatch[-1, 0] == 8
+    # The same where layers are packed, and where no probabilities are asked for.
+    pack_linears(model.requires_grad_(False))
+    packed = score(model, tokens, 8, (8,), full=False, greedy=True, eos_token_id=2, batch_size=10)
+    np.testing.assert_array_equal(packed.greedy_tokens, expected)
 
 
 def test_nothing_is_banned_without_an_end_of_text_token(memorized):

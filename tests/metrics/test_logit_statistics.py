@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from metrics.logit_statistics import argmax, logprob_and_moments, margin, rank, topk_logprob
+from metrics.logit_statistics import argmax, greedy_choice, logprob, logprob_and_moments, rank, topk_logprob
 
 VOCABULARIES = [7, 255, 256, 300, 5000, 20480, 20500]
 
@@ -22,11 +22,27 @@ def test_argmax_takes_the_lowest_of_ties(vocab):
     # Few distinct values, so that every row has many maxima, in every block.
     logits = torch.randint(0, 3, (200, vocab), generator=generator).float()
     assert torch.equal(argmax(logits), logits.argmax(-1))
+    choice, margin = greedy_choice(logits)
+    assert torch.equal(choice, logits.argmax(-1))
+    assert vocab == 7 or not margin.any()
     # A single maximum at each end of the vocabulary and of a block.
     for at in {0, 1, vocab // 2, min(127, vocab - 1), min(128, vocab - 1), vocab - 2, vocab - 1}:
         row = torch.zeros(1, vocab)
         row[0, at] = 1.0
         assert argmax(row).item() == at
+        row[0, at - 1] = 0.25  # the one before it, the last token for the first
+        choice, margin = greedy_choice(row)
+        assert (choice.item(), margin.item()) == (at, 0.75)
+
+
+@pytest.mark.parametrize("vocab", VOCABULARIES)
+def test_margin_equals_a_sort(vocab):
+    generator = torch.Generator().manual_seed(vocab)
+    logits = torch.randn(300, vocab, generator=generator)
+    top = logits.topk(2)
+    choice, margin = greedy_choice(logits)
+    assert torch.equal(choice, top.indices[:, 0])
+    assert torch.equal(margin, top.values[:, 0] - top.values[:, 1])
 
 
 @pytest.mark.parametrize("vocab", VOCABULARIES)
@@ -54,7 +70,7 @@ def test_topk_logprob_equals_a_sort(vocab):
 def test_margin_by_hand_leaves_the_logits_alone():
     logits = torch.tensor([[1.0, 4.0, 2.5], [2.0, 0.0, 2.0]])
     before = logits.clone()
-    assert margin(logits, argmax(logits)).tolist() == [1.5, 0.0]
+    assert greedy_choice(logits)[1].tolist() == [1.5, 0.0]
     assert torch.equal(logits, before)
 
 
@@ -72,13 +88,17 @@ def test_nothing_cancels_at_the_extremes():
     generator = torch.Generator().manual_seed(0)
     peaked = torch.randn(1, vocab, generator=generator)
     peaked[0, 3] = 40.0
+    near_certain = peaked.clone()
+    near_certain[0, 7] = 26.0  # its share is 10^-6
     flat = torch.randn(1, vocab, generator=generator) * 1e-3 + 900
-    logits = torch.cat([peaked, flat])
-    true = torch.tensor([3, 4])
+    logits = torch.cat([peaked, flat, near_certain])
+    true = torch.tensor([3, 4, 3])
     logp = logits.double().log_softmax(-1)
     mean = (logp.exp() * logp).sum(-1)
     std = (logp.exp() * (logp - mean[:, None]) ** 2).sum(-1).sqrt()
     got = logprob_and_moments(logits.clone(), true, scratch(logits))
-    torch.testing.assert_close(got[0].double(), logp[[0, 1], true], rtol=1e-5, atol=1e-7)
+    assert -1e-6 < logp[2, 3] < -5e-7
+    torch.testing.assert_close(got[0].double(), logp[[0, 1, 2], true], rtol=1e-5, atol=1e-7)
+    assert torch.equal(logprob(logits, true, scratch(logits)), got[0])
     torch.testing.assert_close(got[1].double(), mean, rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(got[2].double(), std, rtol=1e-3, atol=0)
