@@ -186,7 +186,7 @@ def default(name: str) -> dict[str, Any]:
     "--checkpoint-rows",
     type=click.IntRange(1),
     **default("checkpoint_rows"),
-    help="Rows scored between two points that an interrupted run can go on from.",
+    help="Rows scored between two points that an interrupted run can go on from; there are 32 such points at most.",
 )
 @option("Run", "--keep-ui", is_flag=True, help="Keep the Spark UI open after the run until Enter.")
 @option("Run", "--show-text", is_flag=True, help="Show personal data in the report instead of masking it.")

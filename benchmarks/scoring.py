@@ -1,13 +1,13 @@
 """Speed of the scoring pass beside `generate`, in one run.
 
-    python benchmarks/scoring.py [--shape 14m 70m] [--rows 128] [--repeats 3] [--threads 1] [--device cpu] [--model FOLDER]
+    python benchmarks/scoring.py [--shape 14m 70m] [--rows 128] [--repeats 3] [--threads 1] [--device cpu]
 
 Both decide for the same sequences whether greedy decoding of 32 prefix tokens gives the 32 suffix tokens, and what it
 gives. In each set of sequences a share of the suffixes is the model's own continuation, so that those count as
 memorized: how many there are decides how much there is to look at and to decode. The variants take turns, the table
 shows medians, and the ratio is to `generate` with its cache at the batch size at which it is fastest. Every label and
 every token is compared with what `generate` gave. Models are untrained ones of the shapes of Pythia, since the work
-does not depend on the weights, unless --model names one.
+does not depend on the weights, unless --model FOLDER names one.
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ MIN_ROWS = 4
 
 # Logits alive at once. On a CPU the head wants rows enough to pay for reading its weights, but not so many that the
 # logits leave the caches; on a GPU a chunk should fill the device.
-_CHUNK_LOGITS = {"cpu": 2**22, "cuda": 2**26}
+_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**26}
+# What one pass's activations may take, in bytes. More rows at once are no faster.
+_PASS_BYTES = {"cpu": 2**25, "cuda": 2**33}
 # Logits that statistics are taken of together: they go over them several times, and keep twice as many beside them.
 _STATISTICS_LOGITS = {"cpu": 2**20, "cuda": 2**26}
 
@@ -63,12 +65,15 @@ class CausalLM:
         self.vocab_size = architecture.vocab_size
         self.is_cacheable = architecture.is_cacheable
         self._model = model
+        weight = model.get_input_embeddings().weight
+        # About 16 widths live at once in a layer: its input, queries, keys, values, and four times the width twice.
+        self._bytes_a_position = 16 * weight.shape[1] * weight.element_size()
         self._head = model.get_output_embeddings() if architecture.is_split else None
 
     @property
     def chunk_rows(self) -> int:
         """How many rows of V logits may exist at once."""
-        return max(MIN_ROWS, _CHUNK_LOGITS.get(self.device.type, 2**22) // self.vocab_size)
+        return max(MIN_ROWS, _CHUNK_LOGITS.get(self.device.type, 2**21) // self.vocab_size)
 
     @property
     def statistics_rows(self) -> int:
@@ -79,8 +84,8 @@ class CausalLM:
         """The largest batch that keeps the bound on logits; None where the head runs in chunks."""
         return None if self._head is not None else max(1, self.chunk_rows // length)
 
-    def states(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
-        """Runs the model without its head.
+    def states(self, tokens: Tensor, cache: SlotCache | None = None) -> Tensor:
+        """Runs the model without its head, on some rows after the other where all would take too much memory.
 
         Args:
             tokens: int64 [B, L].
@@ -90,6 +95,17 @@ class CausalLM:
             [B, L, width]: what `logits` takes; the hidden states, or the logits of a model that can't be
             split.
         """
+        groups = min(
+            len(tokens), -(-tokens.numel() * self._bytes_a_position // _PASS_BYTES.get(self.device.type, 2**25))
+        )
+        if groups <= 1:
+            return self._pass(tokens, cache)
+        caches = [None] * groups if cache is None else cache.parts(len(tokens), groups)
+        return torch.cat(
+            [self._pass(part, its_cache) for part, its_cache in zip(tokens.tensor_split(groups), caches, strict=True)]
+        )
+
+    def _pass(self, tokens: Tensor, cache: Cache | None) -> Tensor:
         if self._head is None:
             return self._model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None).logits
         return self._model.base_model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None)[0]

@@ -25,7 +25,7 @@ from metrics.greedy_decoding import Wave
 from metrics.slot_cache import SlotCache
 
 # What the branches' keys and values may take at once, in bytes. Larger waves are no faster on a CPU.
-_WAVE_BYTES = {"cpu": 2**27, "cuda": 2**32}
+_WAVE_BYTES = {"cpu": 2**26, "cuda": 2**32}
 
 
 def extraction_likelihood(
@@ -88,7 +88,7 @@ def _needed_branches(mismatch: Tensor, n: int) -> Tensor:
 def _wave_capacity(cache: SlotCache | None, tokens: Tensor) -> int:
     if cache is None:
         return 64
-    return max(64, _WAVE_BYTES.get(tokens.device.type, 2**27) // (cache.bytes_a_position * tokens.shape[1]))
+    return max(64, _WAVE_BYTES.get(tokens.device.type, 2**26) // (cache.bytes_a_position * tokens.shape[1]))
 
 
 def _decode_and_match(

@@ -37,7 +37,13 @@ class PackedLinear(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """float32 [..., in] to float32 [..., out]."""
-        return torch.ops.mkldnn._linear_pointwise(values, self.packed, self.bias, "none", [], "")
+        rows = values.numel() // self.in_features
+        taken = _rows_taken(rows)
+        if rows == taken:
+            return torch.ops.mkldnn._linear_pointwise(values, self.packed, self.bias, "none", [], "")
+        padded = torch.nn.functional.pad(values.reshape(rows, -1), (0, 0, 0, taken - rows))
+        product = torch.ops.mkldnn._linear_pointwise(padded, self.packed, self.bias, "none", [], "")
+        return product[:rows].view(*values.shape[:-1], self.out_features)
 
     @property
     def weight(self) -> Tensor:
@@ -47,6 +53,16 @@ class PackedLinear(nn.Module):
     def extra_repr(self) -> str:
         """What `print(model)` shows of it."""
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+def _rows_taken(rows: int) -> int:
+    """The next of four sizes to each power of two, and of multiples of four.
+
+    oneDNN compiles and keeps a kernel for every number of rows it meets; as rows drop out of a batch it would meet
+    all of them, and what is allocated for ever other sizes fragments the memory: hundreds of MB in a long job.
+    """
+    step = max(4, 1 << max(0, rows.bit_length() - 3))
+    return -(-rows // step) * step
 
 
 @cache

@@ -6,6 +6,7 @@ and a pass can extend any of the sequences.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,6 +49,25 @@ class SlotCache(Cache):
         """
         self._pass.going, self._pass.length = going, length
         return self
+
+    def parts(self, rows: int, groups: int) -> Iterator[SlotCache]:
+        """The next pass in several, each of which extends some of the slots.
+
+        Args:
+            rows: How many rows the pass would have.
+            groups: How many passes instead; as `Tensor.tensor_split` would cut the rows.
+
+        Yields:
+            The cache itself, set for the next of them.
+        """
+        going, length = self._pass.going, self._pass.length
+        if isinstance(going, slice):
+            going = torch.arange(rows) + (going.start or 0)
+            pieces = [slice(int(part[0]), int(part[-1]) + 1) for part in going.tensor_split(groups)]
+        else:
+            pieces = going.tensor_split(groups)
+        for piece in pieces:
+            yield self.extend(piece, length)
 
     @property
     def bytes_a_position(self) -> int:

@@ -19,6 +19,8 @@ from spark_jobs.schemas import arrow_schema, scores_columns
 from spark_jobs.watch import run_action
 
 _LARGEST_TASK = 1024
+# Each chunk reads all sequences to find its own.
+_MOST_CHUNKS = 32
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def _score_batches(settings: ScoreSettings) -> Callable[[Iterator[pa.RecordBatch
                 values = getattr(scores, field.name)
                 columns.append(workers.lists(values) if values.ndim == 2 else pa.array(values, from_pandas=True))
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
+            workers.give_back_memory()
 
     return run
 
@@ -94,7 +97,7 @@ def score_table(
         sequences = run_action(
             spark, "score: choose the rows for EL", lambda: _with_el_choice(sequences, rows, el_rows, seed)
         )
-    chunks = max(1, math.ceil(rows / settings.checkpoint_rows))
+    chunks = min(_MOST_CHUNKS, max(1, math.ceil(rows / settings.checkpoint_rows)))
     output = from_arrow_schema(arrow_schema(scores_columns(settings.full)))
     cores = spark.sparkContext.defaultParallelism
     per_chunk = rows / chunks

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from pyspark import TaskContext
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -20,16 +24,58 @@ def _quiet() -> None:
     logging.disable_progress_bar()
 
 
-@lru_cache(maxsize=1)
+def task_device(device: str) -> str:
+    """The device for the task that is running: the GPU that Spark assigned to it, where it assigns any.
+
+    Args:
+        device: What was asked for. `auto` and `cuda` leave it open which GPU; `cpu` and `cuda:1` do not, and stay.
+
+    Raises:
+        ModelError: The assigned address is no number; torch counts GPUs from 0.
+    """
+    from metrics.model_errors import ModelError
+
+    context = TaskContext.get()
+    assigned = context.resources().get("gpu") if context else None
+    if assigned is None or device not in ("auto", "cuda"):
+        return device
+    address = assigned.addresses[0]
+    if not address.isdecimal():
+        raise ModelError(
+            f"Spark assigned the GPU {address!r}: expected a number, as nvidia-smi --query-gpu=index prints it; "
+            "correct the discovery script"
+        )
+    return f"cuda:{address}"
+
+
 def model(name: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
-    """The model, loaded at the first call in this process. CPU workers use one thread each."""
+    """The model on the device of this task, loaded at the first call in this process.
+
+    CPU workers use one thread each.
+    """
+    return _model(name, revision, dtype, task_device(device))
+
+
+@lru_cache(maxsize=1)
+def _model(name: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
+    # oneDNN keeps the code it compiled for each shape, 1,024 of them, of which a worker would fill 100 MB.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     import torch
 
     from metrics.loading import load_model
+    from metrics.packed_linear import pack_linears
 
     _quiet()
     torch.set_num_threads(1)
-    return load_model(name, revision, dtype, device)
+    loaded = load_model(name, revision, dtype, device)
+    pack_linears(loaded)
+    return loaded
+
+
+def give_back_memory() -> None:
+    """Returns what was freed to the system: batches of changing sizes leave holes that glibc would keep."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from metrics import packed_linear
 from metrics.forward_pass import score
-from metrics.packed_linear import PackedLinear, can_pack, pack_linears
+from metrics.packed_linear import PackedLinear, _rows_taken, can_pack, pack_linears
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this torch was built without oneDNN, so that nothing is packed"
@@ -32,6 +32,13 @@ def test_product_is_the_plain_one(bias, shape):
     assert packed(values).shape == (*shape[:-1], 33)
     torch.testing.assert_close(packed(values), layer(values), rtol=1e-5, atol=1e-6)
     assert torch.equal(packed.weight, layer.weight)
+
+
+def test_few_sizes_are_taken_and_none_is_much_too_large():
+    sizes = [_rows_taken(rows) for rows in range(1, 4097)]
+    assert all(rows <= taken <= max(1.25 * rows, rows + 3) for rows, taken in enumerate(sizes, 1))
+    assert len(set(sizes)) < 50
+    assert _rows_taken(4096) == 4096 and _rows_taken(64) == 64
 
 
 def test_a_row_does_not_depend_on_those_beside_it():

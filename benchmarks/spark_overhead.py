@@ -1,0 +1,208 @@
+"""What Spark costs beside a plain pool of processes, on the same scoring job.
+
+    python benchmarks/spark_overhead.py [--shape 14m] [--rows 40000] [--cores 2] [--scores extractable] [--repeats 3]
+
+Both read the same parquet file of sequences, run the same pass of the same model over rows in tasks of the same size,
+one torch thread a process, and write the scores as parquet. The pool is `concurrent.futures` with as many processes as
+Spark has cores. Both have started and have loaded the model before the clock runs, and they take turns. Half of the
+sequences are memorized. The last line is the largest worker's memory: all that is resident, and what is its own; the
+rest are pages of files (torch's libraries, the model's file), which all workers share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
+
+from benchmarks.machine import machine
+from benchmarks.scoring import PREFIX, SUFFIX, with_share
+from benchmarks.shapes import SHAPES, untrained
+from benchmarks.usage import measured, processes
+from data.cache import cache_dir
+from metrics.forward_pass import score
+from metrics.packed_linear import pack_linears
+from spark_jobs import workers
+from spark_jobs.partitions import set_shuffle_partitions
+from spark_jobs.run_folder import RunFolder
+from spark_jobs.score import ScoreSettings, score_table
+from spark_jobs.session import start
+
+TASK_ROWS = 1024  # as Spark's tasks
+DISTINCT = 512
+
+
+def write_sequences(path: Path, shape: str, rows: int) -> None:
+    """A model of that shape, and parquet with so many rows, half of them memorized by it."""
+    model = untrained(shape)
+    model.save_pretrained(path / "model")
+    pack_linears(model)
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1, SHAPES[shape].vocabulary, (DISTINCT, PREFIX + SUFFIX))
+    greedy = score(model, tokens, PREFIX, (PREFIX,), full=False, greedy=True, eos_token_id=0).greedy_tokens
+    tokens = with_share(tokens, greedy, 0.5)
+    table = pa.table(
+        {
+            "sequence_id": np.arange(rows),
+            "tokens": pa.array(list(tokens.astype(np.int32)), pa.list_(pa.int32())).take(
+                pa.array(np.arange(rows) % DISTINCT)
+            ),
+        }
+    )
+    (path / "run" / "sequences.parquet").mkdir(parents=True)
+    pq.write_table(table, path / "run" / "sequences.parquet" / "part-00000.parquet", row_group_size=TASK_ROWS)
+
+
+def score_group(settings: ScoreSettings, source: Path, target: Path, group: int) -> int:
+    """One task of the pool: reads a row group, scores it, writes the result."""
+    table = pq.ParquetFile(source).read_row_group(group)
+    scores = score(
+        workers.model(settings.model, settings.revision, settings.dtype, settings.device),
+        workers.matrix(table.column("tokens"), table.num_rows),
+        settings.prefix_tokens,
+        settings.k_values,
+        full=settings.full,
+        eos_token_id=settings.eos_token_id,
+    )
+    values = {name: value for name, value in vars(scores).items() if value is not None}
+    columns = {name: workers.lists(value) if value.ndim == 2 else value for name, value in values.items()}
+    pq.write_table(pa.table({"sequence_id": table.column("sequence_id")} | columns), target / f"{group:05d}.parquet")
+    return table.num_rows
+
+
+@contextmanager
+def worker_memory() -> Iterator[dict[str, int]]:
+    """Peaks, in bytes, of what the largest of Spark's Python workers has resident, and of its own memory."""
+    peaks, stop = {"VmRSS": 0, "RssAnon": 0}, threading.Event()
+
+    def look() -> None:
+        for process in processes(os.getpid())[1:]:
+            try:
+                if b"pyspark.daemon" not in Path(f"/proc/{process}/cmdline").read_bytes():
+                    continue
+                lines = Path(f"/proc/{process}/status").read_text().splitlines()
+            except OSError:
+                continue
+            values = dict(line.split(":", 1) for line in lines)
+            for name in peaks:
+                peaks[name] = max(peaks[name], int(values.get(name, "0 kB").split()[0]) * 1024)
+
+    def watch() -> None:
+        while not stop.wait(0.1):
+            look()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        stop.set()
+        thread.join()
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="14m")
+    parser.add_argument("--rows", type=int, default=40_000, help="enough for a minute (default: %(default)s)")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--scores", choices=("extractable", "full"), default="extractable")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn (default: %(default)s)")
+    options = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the pool's processes; Spark's have it from the session
+    console = Console(width=max(100, Console().width))
+    console.print(machine(), highlight=False)
+    work = Path(tempfile.mkdtemp(prefix="spark-overhead-"))
+    try:
+        write_sequences(work, options.shape, options.rows)
+        settings = ScoreSettings(
+            model=str(work / "model"),
+            revision=None,
+            dtype="float32",
+            device="cpu",
+            prefix_tokens=PREFIX,
+            k_values=(PREFIX,),
+            full=options.scores == "full",
+            eos_token_id=0,
+            batch_size=None,
+            checkpoint_rows=1_000_000,
+        )
+        source = work / "run" / "sequences.parquet" / "part-00000.parquet"
+        groups = math.ceil(options.rows / TASK_ROWS)
+        pool = ProcessPoolExecutor(options.cores, mp_context=get_context("spawn"))
+        spark = start("spark overhead", work, f"local[{options.cores}]", 4040, cache_dir())
+        set_shuffle_partitions(spark, options.rows)
+
+        def by_spark() -> None:
+            folder = RunFolder(work / "run")
+            score_table(spark, folder, settings, options.rows, 0, 0, lambda rows: None)
+
+        def by_pool(first: int = groups) -> None:
+            shutil.rmtree(work / "pool", ignore_errors=True)
+            (work / "pool").mkdir()
+            task = functools.partial(score_group, settings, source, work / "pool")
+            list(pool.map(task, range(first)))
+
+        jobs: dict[str, Callable[[], None]] = {"pool of processes": by_pool, f"Spark local[{options.cores}]": by_spark}
+        by_pool(min(groups, 4 * options.cores))  # warm up
+        by_spark()
+        seconds: dict[str, list[float]] = {name: [] for name in jobs}
+        cpu: dict[str, list[float]] = {name: [] for name in jobs}
+        with worker_memory() as memory:
+            for _ in range(options.repeats):
+                for name, job in jobs.items():
+                    with measured() as usage:
+                        job()
+                    seconds[name].append(usage.wall)
+                    cpu[name].append(usage.cpu)
+        pool.shutdown()
+        spark.stop()
+        assert pq.read_table(work / "pool").num_rows == options.rows
+        assert pq.read_table(work / "run" / "scores.parquet").num_rows == options.rows
+        table = Table(title=f"pythia-{options.shape} shape, {options.rows:,} rows, --scores {options.scores}")
+        for heading in ("", "wall s", "CPU s", "rows/s", "of the pool's speed", "by CPU"):
+            table.add_column(heading, justify="right")
+        peer, peer_cpu = statistics.median(seconds["pool of processes"]), statistics.median(cpu["pool of processes"])
+        for name in jobs:
+            wall, spent = statistics.median(seconds[name]), statistics.median(cpu[name])
+            table.add_row(
+                name,
+                f"{wall:.1f}",
+                f"{spent:.1f}",
+                f"{options.rows / wall:,.0f}",
+                f"{peer / wall:.3f}",
+                f"{peer_cpu / spent:.3f}",
+            )
+        console.print(table)
+        weights = sum(file.stat().st_size for file in (work / "model").glob("*.safetensors"))
+        over = {name: (value - weights) / 2**20 for name, value in memory.items()}
+        console.print(
+            f"largest worker beyond the model's {weights / 2**20:,.0f} MiB: {over['RssAnon']:,.0f} MiB of its own, "
+            f"{over['VmRSS']:,.0f} MiB resident",
+            highlight=False,
+        )
+    finally:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
