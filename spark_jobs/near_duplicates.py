@@ -43,10 +43,10 @@ def near_duplicates(sequences: DataFrame) -> DataFrame:
     Returns:
         `sequence_id`, `copies_in_input`, `near_duplicates`, `near_duplicate_group`, as `metrics.minhash.COLUMNS` says.
     """
-    rows = _copies(sequences).localCheckpoint()
+    rows = _kept(_copies(sequences))
     firsts = rows.where("sequence_id = first").select("sequence_id", "copies")
     distinct = sequences.join(firsts.hint("shuffle_hash"), "sequence_id").mapInArrow(_signed, _DISTINCT)
-    distinct = distinct.localCheckpoint()
+    distinct = _kept(distinct)
     groups = connected(_links(distinct))
     sizes = groups.join(distinct.select("sequence_id", "copies"), "sequence_id").groupBy("group")
     sizes = sizes.agg(F.sum("copies").alias("near"))
@@ -75,7 +75,7 @@ def connected(links: DataFrame) -> DataFrame:
     Raises:
         RuntimeError: The stars have not formed after 30 rounds.
     """
-    links = links.distinct().localCheckpoint()
+    links = _kept(links.distinct())
     before = None
     for _ in range(_MAX_ROUNDS):
         now = links.agg(F.count("*"), F.bit_xor(F.xxhash64("one", "other"))).first()
@@ -83,8 +83,18 @@ def connected(links: DataFrame) -> DataFrame:
             ends = links.select(F.col("one").alias("sequence_id"), F.col("other").alias("group"))
             centres = links.select("other").distinct().select("other", F.col("other").alias("group"))
             return ends.union(centres)
-        links, before = _small_stars(_large_stars(links)).localCheckpoint(), now
+        links, before = _kept(_small_stars(_large_stars(links))), now
     raise RuntimeError(f"the groups of near-duplicates were still changing after {_MAX_ROUNDS} rounds")
+
+
+def _kept(frame: DataFrame) -> DataFrame:
+    """`frame` computed now, with no memory of how.
+
+    Where the session has a folder for checkpoints (a cluster: see `spark_jobs.session`) it goes there and outlives the
+    machine that computed it; a local checkpoint goes with its executor, and the job with it.
+    """
+    is_lasting = frame.sparkSession.sparkContext.getCheckpointDir() is not None
+    return frame.checkpoint() if is_lasting else frame.localCheckpoint()
 
 
 def _copies(sequences: DataFrame) -> DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import shutil
 import socket
 import sys
@@ -13,7 +14,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.sql import SparkSession
 
@@ -99,6 +100,16 @@ def _collector() -> str:
     return "" if "GC" in chosen else " -XX:+UseParallelGC"
 
 
+def _checkpoint_folder(run_folder: Path) -> Path:
+    """Where a cluster keeps what must outlive the machine that computed it; removed when this process ends.
+
+    Its name is of the kind that the run folder clears when it is next opened, should this process be killed.
+    """
+    folder = run_folder.resolve() / f".writing-{os.getpid()}-checkpoints"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def start(
     app_name: str,
     run_folder: Path,
@@ -155,11 +166,15 @@ def start(
             "spark.driver.memory": "2g",
             "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}{_collector()}",
         }
+    if under_spark_submit():
+        SparkContext._ensure_initialized()  # else `SparkConf` does not know what `spark-submit` was told
     conf = SparkConf()
     if master:
         conf.set("spark.master", master)
     conf.setIfMissing("spark.master", "local[*]")
     conf.setAppName(app_name)
+    if not re.match(r"local(\[|$)", conf.get("spark.master")):
+        settings["spark.checkpoint.dir"] = _checkpoint_folder(run_folder).as_uri()
     for key, value in settings.items():
         conf.set(key, value) if key == "spark.ui.port" else conf.setIfMissing(key, value)
 

@@ -1,97 +1,164 @@
-"""The same command on a real standalone cluster (master and worker on loopback), and under `spark-submit`."""
+"""The same command on a real standalone cluster on loopback, while its machines are lost, and under `spark-submit`."""
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import pyspark
+import pyarrow.parquet as pq
 import pytest
 
-from data.cache import cache_dir
-from spark_jobs.java import find_java, java_home
-from spark_jobs.session import free_port
+from tests.spark_jobs.loopback_cluster import SPARK_HOME, Application, LoopbackCluster, spark_environment, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SPARK_HOME = Path(pyspark.__file__).parent
-
-
-def spark_environment() -> dict[str, str]:
-    """For the cluster's own processes; a session of an earlier test in this process sends Java's output to its log."""
-    return {
-        **{name: value for name, value in os.environ.items() if name != "UNRECITE_SPARK_LOG"},
-        "JAVA_HOME": str(java_home(find_java(), cache_dir())),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
-    }
+TABLES = ("sequences", "duplicates", "scores", "metrics", "labels")
+SETTINGS = ("--sample", 320, "--el-rows", 96, "--checkpoint-rows", 160)
+STRUCK = ("score: chunk 2 of 2", "label: evidence and categories")
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A master and a worker of one core; the master's URL."""
-    folder = tmp_path_factory.mktemp("cluster")
-    port, ui, worker_ui = free_port(17077), free_port(18080), free_port(18180)
-    url = f"spark://127.0.0.1:{port}"
-    spark_class = SPARK_HOME / "bin" / "spark-class"
-    roles = {
-        "master": ["--host", "127.0.0.1", "--port", str(port), "--webui-port", str(ui)],
-        "worker": ["--host", "127.0.0.1", "--cores", "1", "--memory", "1500m", "--webui-port", str(worker_ui),
-                   "--work-dir", str(folder / "work"), url],
-    }  # fmt: skip
-    processes = []
-    for role, arguments in roles.items():
-        with (folder / f"{role}.log").open("w") as log:
-            name = f"org.apache.spark.deploy.{role}.{role.capitalize()}"
-            processes.append(
-                subprocess.Popen(
-                    [spark_class, name, *arguments],
-                    env=spark_environment(),
-                    stdout=log,
-                    stderr=log,
-                    cwd=folder,
-                )
-            )
-    deadline = time.monotonic() + 120
-    while "registered with master" not in (folder / "worker.log").read_text():
-        assert time.monotonic() < deadline, (folder / "worker.log").read_text()
-        time.sleep(0.5)
-    yield url
-    for process in processes:
-        process.terminate()
-        process.wait(timeout=60)
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackCluster]:
+    """A master and two workers."""
+    started = LoopbackCluster(tmp_path_factory.mktemp("cluster"))
+    yield started
+    started.stop()
 
 
-def check(run: Path) -> None:
+def check(run: Path, rows: int) -> None:
     summary = json.loads((run / "summary.json").read_text())
-    assert summary["rows"]["sampled"] == 120
+    assert summary["rows"]["sampled"] == rows
     assert summary["overall"]["extractable"] > 0
-    assert len(pd.read_parquet(run / "labels.parquet")) == 120
+    assert len(pd.read_parquet(run / "labels.parquet")) == rows
 
 
-def test_on_a_cluster(cluster: str, measure, demo, tmp_path: Path) -> None:
-    """Started in another folder, so that workers find the packages only if these travelled to them."""
-    arguments = ["--sample", 120, "--el-rows", "none", "--runs-dir", tmp_path, "--run", "cluster"]
-    done = measure("--master", cluster, *arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    check(tmp_path / "cluster")
+def event_log(run: Path) -> list[dict[str, Any]]:
+    [log] = (run / "spark-events").iterdir()
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_under_spark_submit(cluster: str, demo, tmp_path: Path) -> None:
+def submitted(cluster: LoopbackCluster, *arguments: object, cwd: Path) -> str:
+    """What a program under `spark-submit` prints."""
     done = subprocess.run(
-        [
-            SPARK_HOME / "bin" / "spark-submit", "--master", cluster, REPOSITORY / "calculate_metrics.py",
-            "--sample", "120", "--el-rows", "none", "--runs-dir", tmp_path, "--run", "submitted",
-        ],
-        env=spark_environment(), cwd=tmp_path, capture_output=True, text=True, timeout=600,
+        [SPARK_HOME / "bin" / "spark-submit", "--master", cluster.url, *map(str, arguments)],
+        env=spark_environment(), cwd=cwd, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    check(tmp_path / "submitted")
-    events = next((tmp_path / "submitted" / "spark-events").iterdir()).read_text()
-    assert cluster in events
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def struck(cluster: LoopbackCluster, demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that lost one machine while rows were scored, and one while they were labelled.
+
+    Started in another folder, so that workers find the packages only if these travelled to them.
+    """
+    folder = tmp_path_factory.mktemp("struck")
+    command = [*SETTINGS, "--master", cluster.url, "--runs-dir", folder, "--run", "struck"]
+    printed = folder / "output"
+    with printed.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, REPOSITORY / "calculate_metrics.py", *map(str, command)],
+            env=spark_environment(), cwd=folder, stdout=output, stderr=output,
+        )  # fmt: skip
+    try:
+        # Asked before it says where its page is, Java can block itself while it starts.
+        ui = until(lambda: re.search(r"Spark UI: (http\S+)", printed.read_text()), 120, "the Spark UI")
+        application = Application(ui.group(1))
+        for stage in STRUCK:
+            busy = until(lambda: process.poll() or application.busy_executor(stage), 300, stage)  # noqa: B023
+            assert process.poll() is None, printed.read_text()
+            cluster.lose_worker(busy)
+            cluster.start_worker()
+        assert process.wait(timeout=300) == 0, printed.read_text()
+    finally:
+        process.kill()
+    return folder / "struck"
+
+
+def test_on_a_cluster(struck: Path) -> None:
+    check(struck, 320)
+    assert not list(struck.glob(".writing-*"))
+
+
+def test_machines_were_lost(struck: Path) -> None:
+    events = event_log(struck)
+    assert sum(event["Event"] == "SparkListenerExecutorRemoved" for event in events) >= len(STRUCK)
+    began = [event for event in events if event["Event"] == "SparkListenerStageSubmitted"]
+    stage_of = {event["Stage Info"]["Stage ID"]: event["Properties"].get("spark.job.description") for event in began}
+    lost = [
+        stage_of[event["Stage ID"]]
+        for event in events
+        if event["Event"] == "SparkListenerTaskEnd" and event["Task End Reason"]["Reason"] == "ExecutorLostFailure"
+    ]
+    assert set(lost) == set(STRUCK)  # tasks were running there
+    # What they had shuffled was gone, too, and was computed again.
+    again = {event["Stage Info"]["Stage ID"] for event in began if event["Stage Info"]["Stage Attempt ID"] > 0}
+    assert STRUCK[0] in {stage_of[number] for number in again}
+
+
+def test_lost_machines_change_nothing(struck: Path, measure, tmp_path: Path) -> None:
+    done = measure(*SETTINGS, "--master", "local[2]", "--runs-dir", tmp_path, "--run", "whole")
+    assert done.returncode == 0, done.stderr
+    for name in TABLES:
+        one, other = (pq.read_table(run / f"{name}.parquet") for run in (tmp_path / "whole", struck))
+        one, other = one.sort_by("sequence_id"), other.sort_by("sequence_id")
+        assert one.num_rows == other.num_rows > 0
+        assert one.schema == other.schema
+        # To the last bit: tasks and batches are cut by hashes of the ids, on any number of machines.
+        assert [column for column in one.column_names if not one[column].equals(other[column])] == []
+
+
+def test_under_spark_submit(cluster: LoopbackCluster, demo, tmp_path: Path) -> None:
+    program = REPOSITORY / "calculate_metrics.py"
+    arguments = ["--sample", 120, "--el-rows", "none", "--runs-dir", tmp_path, "--run", "submitted"]
+    submitted(cluster, program, *arguments, cwd=tmp_path)
+    check(tmp_path / "submitted", 120)
+    assert any(
+        cluster.url in event["Spark Properties"].values()
+        for event in event_log(tmp_path / "submitted")
+        if event["Event"] == "SparkListenerEnvironmentUpdate"
+    )
+
+
+GPU_PROGRAM = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {repository!r})
+import pyarrow as pa
+from data.cache import cache_dir
+from spark_jobs.session import start
+
+def devices(batches):
+    from spark_jobs.workers import task_device
+
+    for batch in batches:
+        time.sleep(0.5)  # so that the other machine gets tasks, too
+        found = [task_device(device) for device in ("auto", "cuda", "cpu", "cuda:7")]
+        yield pa.RecordBatch.from_arrays([pa.array([" ".join(found)])], names=["devices"])
+
+spark = start("gpus", Path({folder!r}), None, 4140, cache_dir())
+rows = spark.range(0, 8, 1, 8).mapInArrow(devices, "devices string").collect()
+print(*sorted({{row.devices for row in rows}}), sep="\\n")
+"""
+
+
+def test_each_task_uses_the_gpu_assigned_to_it(cluster: LoopbackCluster, tmp_path: Path) -> None:
+    """No card is needed to see which one a task would take: the workers say that they have one each."""
+    program = tmp_path / "gpus.py"
+    program.write_text(GPU_PROGRAM.format(repository=str(REPOSITORY), folder=str(tmp_path)))
+    settings = {
+        "spark.executor.resource.gpu.amount": 1,
+        "spark.task.resource.gpu.amount": 1,
+        "spark.scheduler.minRegisteredResourcesRatio": 1,
+    }
+    confs = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    printed = submitted(cluster, *confs, program, cwd=tmp_path)
+    expected = [f"cuda:{gpu} cuda:{gpu} cpu cuda:7" for gpu in cluster.gpus()]
+    assert len(expected) == 2
+    assert printed.splitlines() == expected
