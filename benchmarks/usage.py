@@ -17,11 +17,23 @@ _LOOK_SECONDS = 0.25
 
 @dataclass
 class Usage:
-    """Seconds of wall and of CPU, and the peak of resident memory in bytes."""
+    """Seconds of wall and of CPU, and peaks of resident memory in bytes.
+
+    Attributes:
+        wall: Seconds.
+        cpu: Seconds of all processes.
+        peak: Of the sum over all processes.
+        java: Of the largest JVM.
+        driver: Of this process.
+        worker: Of the largest other process; pages that it shares with the one it was forked from are counted.
+    """
 
     wall: float = 0.0
     cpu: float = 0.0
     peak: int = 0
+    java: int = 0
+    driver: int = 0
+    worker: int = 0
 
 
 def processes(top: int) -> list[int]:
@@ -38,16 +50,20 @@ def processes(top: int) -> list[int]:
     return found
 
 
-def _cpu_and_memory() -> tuple[dict[int, float], int]:
-    """CPU seconds of each process, and the sum of their resident sets."""
-    seconds, memory = {}, 0
+def _cpu_and_memory() -> tuple[dict[int, float], dict[str, list[int]]]:
+    """CPU seconds of each process, and the resident sets of `java`, `driver` and `worker`."""
+    seconds: dict[int, float] = {}
+    memory: dict[str, list[int]] = {"java": [], "driver": [], "worker": []}
     for process in processes(os.getpid()):
         try:
             stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            seconds[process] = (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
-            memory += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
+            program = Path(f"/proc/{process}/exe").readlink().name
+            resident = int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
         except OSError:
             continue
+        seconds[process] = (int(stat[11]) + int(stat[12])) / _CLOCK_TICKS
+        kind = "driver" if process == os.getpid() else "java" if program == "java" else "worker"
+        memory[kind].append(resident)
     return seconds, memory
 
 
@@ -62,7 +78,9 @@ def measured() -> Iterator[Usage]:
         while not stop.wait(_LOOK_SECONDS):
             seconds, memory = _cpu_and_memory()
             latest.update(seconds)
-            usage.peak = max(usage.peak, memory)
+            usage.peak = max(usage.peak, sum(map(sum, memory.values())))
+            for kind, resident in memory.items():
+                setattr(usage, kind, max(getattr(usage, kind), *resident, 0))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

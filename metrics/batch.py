@@ -20,8 +20,8 @@ class ScoredBatch:
         prefix_tokens: P.
         k_values: The prompt lengths of the sweep, ascending; the last is P.
         scores: The model's token scores.
-        decode: Turns a list of token lists into a list of strings with the model's tokenizer
-            (special tokens kept, no clean-up of spaces).
+        decode: Turns tokens int [N, L] into N strings with the model's tokenizer (special tokens kept, no clean-up of
+            spaces).
         token_counts: int64 [V], how often each token id occurs in the training corpus, or None.
         duplicates: int64 [N], how often each sequence occurs in the training corpus, -1 where unknown; or None.
     """
@@ -31,7 +31,7 @@ class ScoredBatch:
     prefix_tokens: int
     k_values: tuple[int, ...]
     scores: TokenScores
-    decode: Callable[[Sequence[Sequence[int]]], list[str]]
+    decode: Callable[[np.ndarray], list[str]]
     token_counts: np.ndarray | None = None
     duplicates: np.ndarray | None = None
 

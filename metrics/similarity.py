@@ -35,8 +35,9 @@ def normalized_edit_distance(continuation: np.ndarray, suffix: np.ndarray) -> np
     N, S = suffix.shape
     distances = np.zeros(N)
     differing = np.flatnonzero((continuation != suffix).any(axis=1))
-    pairs = zip(continuation[differing].tolist(), suffix[differing].tolist(), strict=True)
-    distances[differing] = [Levenshtein.distance(a, b) for a, b in pairs]
+    ours, theirs = continuation[differing].ravel().tolist(), suffix[differing].ravel().tolist()
+    rows = [slice(start, start + S) for start in range(0, len(ours), S)]
+    distances[differing] = [Levenshtein.distance(ours[row], theirs[row]) for row in rows]
     return distances / S
 
 
@@ -46,7 +47,7 @@ def _similarity(batch: ScoredBatch) -> dict[str, np.ndarray]:
     differing = np.flatnonzero((greedy != suffix).any(axis=1))
     if differing.size:
         # One call, so that a tokenizer can work on all of them in parallel.
-        texts = batch.decode([*greedy[differing].tolist(), *suffix[differing].tolist()])
+        texts = batch.decode(np.concatenate([greedy[differing], suffix[differing]]))
         bleu[differing] = sentence_bleu(texts[: differing.size], texts[differing.size :])
     return {
         "sacrebleu": bleu,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame, Row, Window
@@ -23,29 +23,34 @@ _PLACE = {category.name: place for place, category in enumerate(CATEGORIES)}
 
 def choose(metrics: DataFrame, labels: DataFrame, seed: int) -> DataFrame:
     """Ids of a few extractable and other rows per category, by a hash of id and seed."""
-    table = metrics.select("sequence_id", "extractable").join(labels.select("sequence_id", "category"), "sequence_id")
+    categories = labels.select("sequence_id", "category")
+    table = metrics.select("sequence_id", "extractable").join(categories.hint("shuffle_hash"), "sequence_id")
     draw = Window.partitionBy("category", "extractable").orderBy(
         F.xxhash64("sequence_id", F.lit(seed).cast("long")), "sequence_id"
     )
-    place = F.row_number().over(draw)
+    # The first condition lets every task drop all but its first rows before they are gathered by category.
+    table = table.withColumn("place", F.row_number().over(draw)).where(F.col("place") <= EXTRACTABLE_EXAMPLES)
     wanted = F.when(F.col("extractable"), EXTRACTABLE_EXAMPLES).otherwise(OTHER_EXAMPLES)
-    return table.withColumn("place", place).where(F.col("place") <= wanted).select("sequence_id", "place")
+    return table.where(F.col("place") <= wanted).select("sequence_id", "place")
 
 
 def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
     """The examples of the report, in the order of the categories, extractable ones first."""
-    metrics, labels = pipeline.table("metrics"), pipeline.table("labels")
-    chosen = choose(metrics, labels, config.seed)
-    scored = [name for name in ("memorization_score",) if name in metrics.columns]
-    rows = (
-        chosen.join(metrics.select("sequence_id", "extractable", "first_mismatch", *scored), "sequence_id")
-        .join(labels.select("sequence_id", "category", "is_harmful", "pii", "credentials", "why"), "sequence_id")
-        .join(pipeline.table("sequences").select("sequence_id", "tokens", "text"), "sequence_id")
-    )
-    if pipeline.plan.full:
-        rows = rows.join(pipeline.table("scores").select("sequence_id", "greedy_tokens"), "sequence_id")
+    metrics = pipeline.table("metrics")
+    places = dict(choose(metrics, pipeline.table("labels"), config.seed).collect())
+    columns = {
+        "metrics": ["extractable", "first_mismatch", *({"memorization_score"} & set(metrics.columns))],
+        "labels": ["category", "is_harmful", "pii", "credentials", "why"],
+        "sequences": ["tokens", "text"],
+    } | ({"scores": ["greedy_tokens"]} if pipeline.plan.full else {})
+    rows = {number: {"place": place} for number, place in places.items()}
+    for name, wanted in columns.items():
+        # A few ids are looked for in each table: a join would send all of every table around.
+        table = pipeline.table(name).select("sequence_id", *wanted)
+        for row in table.where(F.col("sequence_id").isin(list(places))).collect():
+            rows[row["sequence_id"]] |= row.asDict()
     found = sorted(
-        rows.collect(),
+        rows.values(),
         key=lambda row: (_PLACE.get(row["category"], 99), not row["extractable"], row["place"]),
     )
     decode = workers.decoder(pipeline.plan.tokenizer, pipeline.plan.tokenizer_revision)
@@ -53,7 +58,7 @@ def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
 
 
 def shown_texts(
-    row: Row,
+    row: Mapping[str, Any] | Row,
     continuations: Sequence[Sequence[int] | None],
     prefix_tokens: int,
     decode: Callable[[Sequence[Sequence[int]]], list[str]],
@@ -91,9 +96,8 @@ def shown_texts(
     return masked_prefix, masked_suffix, masked
 
 
-def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
-    values = row.asDict()
-    greedy = values.get("greedy_tokens")
+def _example(row: Mapping[str, Any], config: RunConfig, decode: Any) -> dict[str, Any]:
+    greedy = row.get("greedy_tokens")
     if greedy is None and row["extractable"]:
         # Without the full scores the continuation is known only where it is the suffix.
         greedy = row["tokens"][config.prefix_tokens :]
@@ -103,7 +107,7 @@ def _example(row: Row, config: RunConfig, decode: Any) -> dict[str, Any]:
         "harmful": row["is_harmful"],
         "sequence_id": row["sequence_id"],
         "extractable": row["extractable"],
-        "memorization_score": values.get("memorization_score"),
+        "memorization_score": row.get("memorization_score"),
         "first_mismatch": row["first_mismatch"],
         "prefix": prefix,
         "suffix": suffix,

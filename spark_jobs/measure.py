@@ -12,6 +12,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from metrics import compute_all, metric_columns
 from metrics.batch import ScoredBatch
+from metrics.token_bytes import TokenBytes, token_bytes
 from metrics.token_scores import TokenScores
 from spark_jobs import workers
 from spark_jobs.schemas import SEQUENCES, arrow_schema, scores_columns
@@ -23,6 +24,7 @@ class MeasureSettings:
 
     tokenizer: str
     tokenizer_revision: str | None
+    vocab_size: int
     prefix_tokens: int
     k_values: tuple[int, ...]
     full: bool
@@ -40,7 +42,12 @@ def token_scores(batch: pa.RecordBatch, full: bool) -> TokenScores:
     return TokenScores(**arrays)
 
 
-def scored_batch(batch: pa.RecordBatch, settings: MeasureSettings, token_counts: np.ndarray | None) -> ScoredBatch:
+def scored_batch(
+    batch: pa.RecordBatch,
+    settings: MeasureSettings,
+    token_counts: np.ndarray | None,
+    decode: Callable[[np.ndarray], list[str]],
+) -> ScoredBatch:
     """A joined batch of sequences, scores and duplicate counts, as the metrics take it."""
     return ScoredBatch(
         tokens=workers.matrix(batch.column("tokens"), batch.num_rows),
@@ -48,27 +55,33 @@ def scored_batch(batch: pa.RecordBatch, settings: MeasureSettings, token_counts:
         prefix_tokens=settings.prefix_tokens,
         k_values=settings.k_values,
         scores=token_scores(batch, settings.full),
-        decode=workers.decoder(settings.tokenizer, settings.tokenizer_revision),
+        decode=decode,
         token_counts=token_counts,
         duplicates=batch.column("duplicates").fill_null(-1).to_numpy(),
     )
 
 
 def _measure_batches(
-    settings: MeasureSettings, token_counts: np.ndarray | None
+    settings: MeasureSettings, token_counts: np.ndarray | None, look_up: TokenBytes | None
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.full)))
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        decode = look_up or _decoder(settings)
         for batch in batches:
             if batch.num_rows == 0:
                 continue
-            values = compute_all(scored_batch(batch, settings, token_counts), settings.full)
+            values = compute_all(scored_batch(batch, settings, token_counts, decode), settings.full)
             columns = [batch.column("sequence_id")]
             columns += [to_arrow(values[field.name], field.type) for field in list(schema)[1:]]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return run
+
+
+def _decoder(settings: MeasureSettings) -> Callable[[np.ndarray], list[str]]:
+    decode = workers.decoder(settings.tokenizer, settings.tokenizer_revision)
+    return lambda tokens: decode(tokens.tolist())
 
 
 def to_arrow(values: np.ndarray | list, kind: pa.DataType) -> pa.Array:
@@ -98,7 +111,11 @@ def measured(
         settings: See there.
         token_counts: int64 [V], occurrences of each token id in the training corpus, or None.
     """
-    joined = sequences.select("sequence_id", "tokens", "text").join(scores, "sequence_id")
-    joined = joined.join(duplicates, "sequence_id", "left")
+    # The driver's tokenizer spares the workers theirs.
+    look_up = token_bytes(workers.tokenizer(settings.tokenizer, settings.tokenizer_revision), settings.vocab_size)
+    texts = sequences.select("sequence_id", "tokens", "text")
+    # The smaller tables are hashed and the scores pass by them: sorting all, as Spark would, costs more.
+    joined = scores.join(texts.hint("shuffle_hash"), "sequence_id")
+    joined = joined.join(duplicates.hint("shuffle_hash"), "sequence_id", "left")
     schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.full)))
-    return joined.mapInArrow(_measure_batches(settings, token_counts), from_arrow_schema(schema))
+    return joined.mapInArrow(_measure_batches(settings, token_counts, look_up), from_arrow_schema(schema))

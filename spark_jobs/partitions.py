@@ -18,5 +18,11 @@ def spread(spark: SparkSession, rows: int) -> int:
 
 
 def set_shuffle_partitions(spark: SparkSession, rows: int) -> None:
-    """Lets shuffles make so many pieces: Spark's fixed 200 cost a small run seconds a job."""
+    """Lets shuffles make so many pieces: Spark's fixed 200 cost a small run seconds a job.
+
+    And lets a table be broadcast only once it has been seen to be small: what Spark makes of a file's size is off by
+    orders of magnitude where a column compresses well, and the driver would hold all of it.
+    """
     spark.conf.set("spark.sql.shuffle.partitions", spread(spark, rows))
+    spark.conf.set("spark.sql.autoBroadcastJoinThreshold", -1)
+    spark.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "10MB")

@@ -144,6 +144,7 @@ class Pipeline:
         settings = MeasureSettings(
             tokenizer=self.plan.tokenizer,
             tokenizer_revision=self.plan.tokenizer_revision,
+            vocab_size=self.plan.model.vocab_size,
             prefix_tokens=self.plan.config.prefix_tokens,
             k_values=self.plan.config.k,
             full=self.plan.full,

@@ -89,7 +89,8 @@ def predict(
     """
     rows = described(metrics, labels, seed, FOLDS)
     names = tuple(feature_columns(metrics, labels))
-    sample, total = run_action(spark, "predict: a sample of rows", lambda: _sample(rows, names, seed))
+    total = run_action(spark, "predict: count rows", metrics.count)
+    sample = run_action(spark, "predict: a sample of rows", lambda: _sample(rows, total, names, seed))
     reason = _why_skipped(sample)
     if reason:
         return {"skipped": reason}
@@ -119,9 +120,8 @@ def predict(
     return section(sample, total, scaling.names, approaches, missing, seed)
 
 
-def _sample(rows: DataFrame, names: Sequence[str], seed: int) -> tuple[Sample, int]:
-    """At most about `MAX_ROWS` rows, chosen by a hash of the id, and how many there are in all."""
-    total = rows.count()
+def _sample(rows: DataFrame, total: int, names: Sequence[str], seed: int) -> Sample:
+    """At most about `MAX_ROWS` of all rows, chosen by a hash of the id."""
     if total > MAX_ROWS:
         place = F.pmod(F.xxhash64("sequence_id", F.lit(seed).cast("long"), F.lit("predict")), F.lit(total))
         rows = rows.where(place < MAX_ROWS)
@@ -133,7 +133,7 @@ def _sample(rows: DataFrame, names: Sequence[str], seed: int) -> tuple[Sample, i
         classes=np.array(table.column("class").to_pylist(), dtype=object),
         fold=table.column("fold").to_numpy(),
         group=table.column("group").to_numpy(),
-    ), total
+    )
 
 
 def _why_skipped(sample: Sample) -> str | None:

@@ -72,7 +72,8 @@ def described(metrics: DataFrame, labels: DataFrame, seed: int, folds: int) -> D
         list<double>.
     """
     chosen = feature_columns(metrics, labels)
-    joined = metrics.join(labels.drop(*(set(metrics.columns) & set(labels.columns) - {"sequence_id"})), "sequence_id")
+    others = labels.drop(*(set(metrics.columns) & set(labels.columns) - {"sequence_id"}))
+    joined = metrics.join(others.hint("shuffle_hash"), "sequence_id")
     fold = F.pmod(F.xxhash64("near_duplicate_group", F.lit(seed).cast("long")), F.lit(folds)).cast("int")
     return joined.select(
         "sequence_id",

@@ -18,6 +18,8 @@ from metrics.membership import MEMBERSHIP_SCORES, auroc, tpr_at_fpr
 from spark_jobs.schemas import TABLES, scores_columns
 
 NEAR_TIE_MARGIN = 1e-4
+MEMBERSHIP_ROWS = 1_000_000
+"""That AUROC is computed on, of those known; its standard error is then below 0.001."""
 HISTOGRAM_BINS = {"memorization_score": (0.0, 1.0, 16), "log10_p_z": (-30.0, 0.0, 15)}
 _LN10 = math.log(10)
 _MEANS = ("memorization_score", "memorization_accuracy", "el_10", "n_sacrebleu")
@@ -50,7 +52,7 @@ def _count_true(condition: Column) -> Column:
     return F.sum(F.when(condition, 1).otherwise(0))
 
 
-def _figures(table: DataFrame, has: set[str]) -> list[Column]:
+def _figures(has: set[str]) -> list[Column]:
     figures = [F.count("*").alias("rows"), _count_true(F.col("extractable")).alias("extractable")]
     figures += [F.avg(name).alias(name) for name in _MEANS if name in has]
     figures += [F.percentile_approx(name, 0.5, 10_000).alias(name) for name in _MEDIANS if name in has]
@@ -62,66 +64,104 @@ def _as_figures(row: Row, has: set[str]) -> dict[str, Any]:
     return figures | {name: finite(row[name]) if name in has else None for name in (*_MEANS, *_MEDIANS)}
 
 
-def _sweep(table: DataFrame, k_values: Sequence[int]) -> list[dict[str, Any]]:
+def _by_everything(table: DataFrame, has: set[str], k_values: Sequence[int]) -> list[Row]:
+    """Figures and sweep of all rows, then of each category, in one pass."""
     at_k = [_count_true(F.col("extractable_at_k")[place]).alias(f"k{k}") for place, k in enumerate(k_values)]
-    counted = table.rollup("category").agg(F.count("*").alias("rows"), *at_k).collect()
-    everything = [row for row in counted if row["category"] is None]
+    counted = table.rollup("category").agg(*_figures(has), *at_k).collect()
+    return [row for row in counted if row["category"] is None] + _by_category(
+        row for row in counted if row["category"] is not None
+    )
+
+
+def _sweep(counted: Iterable[Row], k_values: Sequence[int]) -> list[dict[str, Any]]:
     return [
         {"category": row["category"] or "all", "k": k} | _share(row["rows"], row[f"k{k}"] or 0)
-        for row in everything + _by_category(row for row in counted if row["category"] is not None)
+        for row in counted
         for k in k_values
     ]
 
 
-def _duplicates(table: DataFrame) -> list[dict[str, Any]] | None:
-    """Extractable share by the number of duplicates, in buckets 0, 1, 2-3, 4-7, ..."""
-    bucket = F.when(F.col("duplicates") <= 0, F.lit(-1)).otherwise(F.floor(F.log2("duplicates")).cast("int"))
-    rows = (
-        table.where("duplicates is not null")
-        .groupBy(bucket.alias("bucket"))
-        .agg(F.count("*").alias("rows"), _count_true(F.col("extractable")).alias("extractable"))
-        .orderBy("bucket")
-        .collect()
+def _groups(table: DataFrame, has: set[str]) -> list[Row]:
+    """Rows by bucket of the number of duplicates, true category and category: some hundred groups at most."""
+    bucket = F.when(F.col("duplicates") <= 0, -1).when(
+        F.col("duplicates") > 0, F.floor(F.log2("duplicates")).cast("int")
     )
-    if not rows:
-        return None
+    truth = F.col("true_category") if "true_category" in has else F.lit(None).cast("string")
+    grouped = table.groupBy(bucket.alias("bucket"), truth.alias("true_category"), "category")
+    return grouped.agg(F.count("*").alias("rows"), _count_true(F.col("extractable")).alias("extractable")).collect()
+
+
+def _duplicates(groups: Iterable[Row]) -> list[dict[str, Any]] | None:
+    """Extractable share by the number of duplicates, in buckets 0, 1, 2-3, 4-7, ..."""
+    counted: dict[int, list[int]] = {}
+    for row in groups:
+        if row["bucket"] is not None:
+            found = counted.setdefault(row["bucket"], [0, 0])
+            found[0] += row["rows"]
+            found[1] += row["extractable"]
     result = []
-    for row in rows:
-        first, last = (0, 0) if row["bucket"] < 0 else (2 ** row["bucket"], 2 ** (row["bucket"] + 1) - 1)
+    for bucket, (rows, extractable) in sorted(counted.items()):
+        first, last = (0, 0) if bucket < 0 else (2**bucket, 2 ** (bucket + 1) - 1)
         label = str(first) if first == last else f"{first:,}-{last:,}"
-        result.append({"from": first, "to": last, "label": label} | _share(row["rows"], row["extractable"]))
-    return result
+        result.append({"from": first, "to": last, "label": label} | _share(rows, extractable))
+    return result or None
 
 
-def _histogram(table: DataFrame, value: Column, bounds: tuple[float, float, int]) -> dict[str, Any]:
+def _bins(table: DataFrame, has: set[str]) -> dict[str, dict[str, Any] | None]:
+    """The histograms, by category, in one pass."""
+    values = {"memorization_score": F.col("memorization_score")} if "memorization_score" in has else {}
+    if "log_p_z" in has:
+        values["log10_p_z"] = F.col("log_p_z") / _LN10
+    if not values:
+        return dict.fromkeys(HISTOGRAM_BINS)
+    keys = [_bin(value, HISTOGRAM_BINS[name]).alias(name) for name, value in values.items()]
+    counted = _by_category(table.groupBy("category", *keys).count().collect())
+    return {
+        name: _histogram(counted, name, HISTOGRAM_BINS[name]) if name in values else None for name in HISTOGRAM_BINS
+    }
+
+
+def _bin(value: Column, bounds: tuple[float, float, int]) -> Column:
+    """Number of the bin; -1 below all of them, null where there is no value."""
     low, high, bins = bounds
-    place = F.floor((value - low) / ((high - low) / bins))
-    inside = F.greatest(F.lit(-1), F.least(place, F.lit(bins - 1))).cast("int")
-    counted = table.where(value.isNotNull()).groupBy("category", inside.alias("bin")).count().collect()
+    place = (value - low) / ((high - low) / bins)
+    within = F.greatest(F.lit(-1.0), F.least(place, F.lit(bins - 1.0)))  # first: infinity has no floor
+    return F.when(value.isNotNull(), F.floor(within).cast("int"))
+
+
+def _histogram(counted: Iterable[Row], name: str, bounds: tuple[float, float, int]) -> dict[str, Any]:
+    low, high, bins = bounds
     counts: dict[str, list[int]] = {}
     below: dict[str, int] = {}
-    for row in _by_category(counted):
+    for row in counted:
+        if row[name] is None:
+            continue
         category = row["category"]
         counts.setdefault(category, [0] * bins)
         below.setdefault(category, 0)
-        if row["bin"] < 0:
+        if row[name] < 0:
             below[category] += row["count"]
         else:
-            counts[category][row["bin"]] += row["count"]
+            counts[category][row[name]] += row["count"]
     edges = np.linspace(low, high, bins + 1).round(10).tolist()
     return {"edges": edges, "counts": counts, "below": below}
 
 
 def _membership(table: DataFrame, has: set[str]) -> list[dict[str, Any]] | None:
-    """How well each score tells members of the training data from others."""
+    """How well each score tells members of the training data from others, on at most about `MEMBERSHIP_ROWS` rows."""
     if "is_member" not in has or not {"loss", "min_k"} <= has:
         return None
     known = table.where("is_member is not null")
+    total = known.count()
+    if total > MEMBERSHIP_ROWS:
+        known = known.where(F.pmod(F.xxhash64("sequence_id", F.lit("membership")), F.lit(total)) < MEMBERSHIP_ROWS)
+    columns = known.select("is_member", *MEMBERSHIP_SCORES).toArrow()
+    is_member = columns.column("is_member").to_numpy().astype(bool)
     result = []
     for name, sign in MEMBERSHIP_SCORES.items():
-        columns = known.where(F.col(name).isNotNull()).select(name, "is_member").toArrow()
-        scores = sign * columns.column(name).to_numpy().astype(np.float64)
-        members = columns.column("is_member").to_numpy().astype(bool)
+        scored = columns.column(name).is_valid().to_numpy()
+        scores = sign * columns.column(name).drop_null().to_numpy().astype(np.float64)
+        members = is_member[scored]
         if not members.any() or members.all():
             return None
         result.append(
@@ -172,11 +212,13 @@ def label_check(pairs: Sequence[tuple[str, str, int]]) -> dict[str, Any]:
     }
 
 
-def _label_check(table: DataFrame, has: set[str]) -> dict[str, Any] | None:
-    if "true_category" not in has:
-        return None
-    counted = table.where("true_category is not null").groupBy("true_category", "category").count().collect()
-    return label_check([(row[0], row[1], row[2]) for row in counted]) if counted else None
+def _label_check(groups: Iterable[Row]) -> dict[str, Any] | None:
+    counted: dict[tuple[str, str], int] = {}
+    for row in groups:
+        if row["true_category"] is not None:
+            pair = row["true_category"], row["category"]
+            counted[pair] = counted.get(pair, 0) + row["rows"]
+    return label_check([(*pair, rows) for pair, rows in counted.items()]) if counted else None
 
 
 def _pii_types(table: DataFrame) -> list[dict[str, Any]]:
@@ -196,35 +238,28 @@ def summarize(
     """Everything in the summary that is counted from the tables."""
     kept = [name for name in ("is_member", "true_category") if name in sequences.columns]
     wanted = {"extractable", "extractable_at_k", "duplicates", *_MEANS, *_MEDIANS, *MEMBERSHIP_SCORES}
-    table = (
-        metrics.select("sequence_id", *[name for name in metrics.columns if name in wanted])
-        .join(labels.select("sequence_id", "category", "pii_types"), "sequence_id")
-        .join(sequences.select("sequence_id", *kept), "sequence_id")
-        .persist()
-    )
+    table = metrics.select("sequence_id", *[name for name in metrics.columns if name in wanted])
+    # Hashed, not sorted, and not broadcast: a column of few values is small on disk, however many its rows.
+    table = table.join(labels.select("sequence_id", "category", "pii_types").hint("shuffle_hash"), "sequence_id")
+    if kept:
+        table = table.join(sequences.select("sequence_id", *kept).hint("shuffle_hash"), "sequence_id")
+    table = table.persist()
     has = set(table.columns)
     try:
-        overall = table.agg(*_figures(table, has)).first()
-        by_category = _by_category(table.groupBy("category").agg(*_figures(table, has)).collect())
-        histograms = {"memorization_score": None, "log10_p_z": None}
-        if "memorization_score" in has:
-            histograms["memorization_score"] = _histogram(
-                table, F.col("memorization_score"), HISTOGRAM_BINS["memorization_score"]
-            )
-        if "log_p_z" in has:
-            histograms["log10_p_z"] = _histogram(table, F.col("log_p_z") / _LN10, HISTOGRAM_BINS["log10_p_z"])
+        overall, *by_category = counted = _by_everything(table, has, k_values)
+        groups = _groups(table, has)
         return {
             "overall": _as_figures(overall, has),
             "categories": [
                 {"category": row["category"], "harmful": row["category"] in _HARMFUL} | _as_figures(row, has)
                 for row in by_category
             ],
-            "sweep": _sweep(table, k_values),
-            "duplicates": _duplicates(table) if "duplicates" in has else None,
-            "histograms": histograms,
+            "sweep": _sweep(counted, k_values),
+            "duplicates": _duplicates(groups),
+            "histograms": _bins(table, has),
             "pii_types": _pii_types(table),
             "membership": _membership(table, has),
-            "label_check": _label_check(table, has),
+            "label_check": _label_check(groups),
             "near_ties": {
                 "rows": scores.where(F.col("min_margin") < NEAR_TIE_MARGIN).count(),
                 "margin": NEAR_TIE_MARGIN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pyspark.sql import SparkSession
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.2
+_PROGRESS_SECONDS = 1.0  # each look asks Java about every stage of every job so far
 _interrupted = threading.Event()
 
 
@@ -43,7 +45,7 @@ def run_action(
     spark: SparkSession,
     description: str,
     action: Callable[[], T],
-    on_progress: Callable[[float], None] = lambda share: None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> T:
     """Runs `action` and returns what it returns.
 
@@ -70,10 +72,13 @@ def run_action(
 
     thread = InheritableThread(target=work, daemon=True)
     thread.start()
+    looked = time.monotonic()
     try:
         while thread.is_alive():
             thread.join(_POLL_SECONDS)
-            on_progress(_share_done(context, group))
+            if on_progress and time.monotonic() - looked >= _PROGRESS_SECONDS:
+                on_progress(_share_done(context, group))
+                looked = time.monotonic()
             if _interrupted.is_set():
                 raise KeyboardInterrupt
     except BaseException:

@@ -49,8 +49,12 @@ def test_scores_of_repetitive_texts_equal_the_reference(hypothesis: list[str], r
 
 def test_ngrams_are_clipped():
     # "the" occurs twice in the hypothesis and once in the reference; one bigram, "the cat", is shared.
-    assert matching_ngrams(["the", "the", "the", "cat"], ["the", "cat", "sat", "the"]) == [3, 1, 0, 0]
-    assert matching_ngrams([], ["a"]) == [0, 0, 0, 0]
+    # Of the second, the reference has one word more than the hypothesis; the third is empty.
+    found = matching_ngrams(
+        [["the", "the", "the", "cat"], ["cat", "cat"], []],
+        [["the", "cat", "sat", "the"], ["cat", "cat", "cat"], ["cat"]],
+    )
+    assert found.tolist() == [[3, 1, 0, 0], [2, 1, 0, 0], [0, 0, 0, 0]]
 
 
 def test_a_perfect_match_is_exactly_100():
