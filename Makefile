@@ -18,8 +18,8 @@ demo: setup ## measure the embedded demo model, unlearn the personal data it rec
 	@$(VENV)/bin/unlearn --category pii --resume $(ARGS)
 
 test: setup ## run the whole test suite
-	@echo "==> pytest -n 2 --dist loadfile $(ARGS)"
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@echo "==> pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)"
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## check style and format
 	@$(PY) -m ruff check .

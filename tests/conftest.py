@@ -14,6 +14,12 @@ from data.demo_model import demo as cached_demo
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests run for minutes go first: one of them begun last would run on alone."""
+    long = ("test_cluster.py", "spark_jobs", "unlearning")
+    items.sort(key=lambda item: next((place for place, name in enumerate(long) if name in item.path.parts), len(long)))
+
+
 @pytest.fixture(scope="session")
 def demo() -> Demo:
     """The embedded corpus and model; trained once (under two minutes), then taken from the cache."""

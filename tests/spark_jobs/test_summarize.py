@@ -151,6 +151,7 @@ def test_what_is_small_on_disk_only_is_not_broadcast(spark: SparkSession, tmp_pa
     table = spark.read.parquet(str(tmp_path / "labels"))
     threshold = spark.conf.get("spark.sql.autoBroadcastJoinThreshold")
     try:
+        spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "10MB")  # Spark's default; other tests have changed it
         joined = table.join(table, "sequence_id")
         assert "BroadcastHashJoin" in joined._jdf.queryExecution().executedPlan().toString()
         set_shuffle_partitions(spark, 300_000)
