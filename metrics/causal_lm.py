@@ -26,11 +26,16 @@ MIN_ROWS = 4
 
 # Logits alive at once. On a CPU the head wants rows enough to pay for reading its weights, but not so many that the
 # logits leave the caches; on a GPU a chunk should fill the device.
-_CHUNK_LOGITS = {"cpu": 2**21, "cuda": 2**26}
+_CHUNK_LOGITS = {"cpu": 3_400_000, "cuda": 2**26}  # on a CPU 64 rows of Pythia's vocabulary
 # What one pass's activations may take, in bytes. More rows at once are no faster.
 _PASS_BYTES = {"cpu": 2**25, "cuda": 2**33}
 # Logits that statistics are taken of together: they go over them several times, and keep twice as many beside them.
 _STATISTICS_LOGITS = {"cpu": 2**20, "cuda": 2**26}
+
+
+def even_rows(rows: int) -> int:
+    """The next number from `rows` down that packed layers take as it is (`packed_linear`)."""
+    return rows - rows % max(4, 1 << max(0, rows.bit_length() - 3))
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class CausalLM:
     @property
     def chunk_rows(self) -> int:
         """How many rows of V logits may exist at once."""
-        return max(MIN_ROWS, _CHUNK_LOGITS.get(self.device.type, 2**21) // self.vocab_size)
+        return max(MIN_ROWS, even_rows(_CHUNK_LOGITS.get(self.device.type, 3_400_000) // self.vocab_size))
 
     @property
     def statistics_rows(self) -> int:

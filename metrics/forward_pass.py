@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation
+from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation, even_rows
 from metrics.extraction_likelihood import extraction_likelihood
 from metrics.greedy_decoding import greedy_continuation
 from metrics.logit_statistics import greedy_choice, logprob_and_moments, rank, topk_logprob
@@ -32,7 +32,7 @@ from metrics.verification import Departure, first_mismatch, until_mismatch
 
 TOP_K = 40
 # What a batch may take, in bytes and in rows, when nobody chose its size.
-_BATCH_BYTES = {"cpu": 3 * 2**26, "cuda": 2**33}
+_BATCH_BYTES = {"cpu": 2**28, "cuda": 2**33}
 _BATCH_ROWS = {"cpu": 64, "cuda": 1024}
 
 
@@ -118,7 +118,7 @@ def default_batch_size(model: PreTrainedModel, length: int) -> int:
     layers = getattr(config, "num_hidden_layers", None) or 1
     # About 16 widths of activations, alive in one layer at a time, and the keys and values of all layers.
     a_row = length * width * (16 + 2 * layers) * model.get_input_embeddings().weight.element_size()
-    return max(1, min(_BATCH_ROWS.get(device, 128), _BATCH_BYTES.get(device, 3 * 2**26) // a_row))
+    return max(1, even_rows(min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row)))
 
 
 def _check(

@@ -13,6 +13,7 @@ from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from metrics import packed_linear
+from metrics.causal_lm import even_rows
 from metrics.forward_pass import score
 from metrics.packed_linear import PackedLinear, _rows_taken, can_pack, pack_linears
 
@@ -38,6 +39,7 @@ def test_few_sizes_are_taken_and_none_is_much_too_large():
     sizes = [_rows_taken(rows) for rows in range(1, 4097)]
     assert all(rows <= taken <= max(1.25 * rows, rows + 3) for rows, taken in enumerate(sizes, 1))
     assert len(set(sizes)) < 50
+    assert all(even_rows(rows) == max((size for size in sizes if size <= rows), default=0) for rows in range(4096))
     assert _rows_taken(4096) == 4096 and _rows_taken(64) == 64
 
 
