@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
+from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
 
 # Matrix products of fewer rows than this take other kernels, which add up in another order (MKL and oneDNN:
@@ -31,11 +32,6 @@ _CHUNK_LOGITS = {"cpu": 3_400_000, "cuda": 2**26}  # on a CPU 64 rows of Pythia'
 _PASS_BYTES = {"cpu": 2**25, "cuda": 2**33}
 # Logits that statistics are taken of together: they go over them several times, and keep twice as many beside them.
 _STATISTICS_LOGITS = {"cpu": 2**20, "cuda": 2**26}
-
-
-def even_rows(rows: int) -> int:
-    """The next number from `rows` down that packed layers take as it is (`packed_linear`)."""
-    return rows - rows % max(4, 1 << max(0, rows.bit_length() - 3))
 
 
 @dataclass(frozen=True)

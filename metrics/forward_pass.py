@@ -21,11 +21,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation, even_rows
+from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation
 from metrics.extraction_likelihood import extraction_likelihood
 from metrics.greedy_decoding import greedy_continuation
 from metrics.logit_statistics import greedy_choice, logprob_and_moments, rank, topk_logprob
 from metrics.model_errors import ModelError
+from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
 from metrics.token_scores import TokenScores
 from metrics.verification import Departure, first_mismatch, until_mismatch

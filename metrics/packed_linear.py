@@ -55,14 +55,22 @@ class PackedLinear(nn.Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+def even_rows(rows: int) -> int:
+    """The largest number of rows, up to this one, that packed layers take as it is: four to each power of two."""
+    return rows - rows % _step(rows)
+
+
 def _rows_taken(rows: int) -> int:
-    """The next of four sizes to each power of two, and of multiples of four.
+    """The next of these numbers.
 
     oneDNN compiles and keeps a kernel for every number of rows it meets; as rows drop out of a batch it would meet
     all of them, and what is allocated for ever other sizes fragments the memory: hundreds of MB in a long job.
     """
-    step = max(4, 1 << max(0, rows.bit_length() - 3))
-    return -(-rows // step) * step
+    return -(-rows // _step(rows)) * _step(rows)
+
+
+def _step(rows: int) -> int:
+    return max(4, 1 << max(0, rows.bit_length() - 3))
 
 
 @cache

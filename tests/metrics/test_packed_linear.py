@@ -13,9 +13,8 @@ from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from metrics import packed_linear
-from metrics.causal_lm import even_rows
 from metrics.forward_pass import score
-from metrics.packed_linear import PackedLinear, _rows_taken, can_pack, pack_linears
+from metrics.packed_linear import PackedLinear, _rows_taken, can_pack, even_rows, pack_linears
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this torch was built without oneDNN, so that nothing is packed"
