@@ -34,7 +34,7 @@ from benchmarks.shapes import SHAPES, untrained
 from metrics.causal_lm import causal_lm, evaluation
 from metrics.forward_pass import TOP_K, score
 from metrics.loading import load_model, resolve_device
-from metrics.logit_statistics import greedy_choice, logprob, topk_logprob
+from metrics.logit_statistics import block_maxima, greedy_choice, logprob, topk_logprob
 from metrics.packed_linear import pack_linears
 
 PREFIX, SUFFIX = 32, 32
@@ -75,13 +75,14 @@ def one_pass(model: PreTrainedModel, tokens: np.ndarray, *, probabilities: bool)
                 states.split(lm.chunk_rows), ids[:, PREFIX:].flatten().split(lm.chunk_rows), strict=True
             ):
                 logits = lm.logits(part)
-                hits.append(greedy_choice(logits)[0] == true)
-                if probabilities:
-                    for few, their_true in zip(
-                        logits.split(lm.statistics_rows), true.split(lm.statistics_rows), strict=True
-                    ):
-                        topk_logprob(few, their_true, TOP_K)
-                        logprob(few, their_true, scratch)
+                for few, their_true in zip(
+                    logits.split(lm.statistics_rows), true.split(lm.statistics_rows), strict=True
+                ):
+                    maxima = block_maxima(few)
+                    hits.append(greedy_choice(few, maxima)[0] == their_true)
+                    if probabilities:
+                        topk_logprob(few, maxima, their_true, TOP_K)
+                        logprob(few, maxima, their_true, scratch)
     return torch.cat(hits).cpu()
 
 

@@ -79,7 +79,8 @@ class CausalLM:
     @property
     def statistics_rows(self) -> int:
         """How many of these rows statistics should be taken of at once."""
-        return max(MIN_ROWS, min(self.chunk_rows, _STATISTICS_LOGITS.get(self.device.type, 2**20) // self.vocab_size))
+        parts = -(-self.chunk_rows * self.vocab_size // _STATISTICS_LOGITS.get(self.device.type, 2**20))
+        return -(-self.chunk_rows // parts)
 
     def max_batch(self, length: int) -> int | None:
         """The largest batch that keeps the bound on logits; None where the head runs in chunks."""

@@ -24,7 +24,14 @@ from transformers import PreTrainedModel
 from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation
 from metrics.extraction_likelihood import extraction_likelihood
 from metrics.greedy_decoding import greedy_continuation
-from metrics.logit_statistics import greedy_choice, logprob_and_moments, rank, topk_logprob
+from metrics.logit_statistics import (
+    block_maxima,
+    greedy_choice,
+    logprob_and_moments,
+    rank,
+    restore,
+    topk_logprob,
+)
 from metrics.model_errors import ModelError
 from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
@@ -238,17 +245,18 @@ def _read_chunks(
             if banned is not None:
                 spared = logits[:, banned].clone()
                 logits[:, banned] = -torch.inf
-            choice, margin = greedy_choice(logits)
+            maxima = block_maxima(logits)
+            choice, margin = greedy_choice(logits, maxima)
             put("choice", choice)
             put("margin", margin)
             put("rank", _rank(logits, true_token, choice, scratch))
             if banned is not None:
-                logits[:, banned] = spared
+                restore(logits, maxima, banned, spared)
             if is_suffix:
-                put("topk_logprob", topk_logprob(logits, true_token, TOP_K))
+                put("topk_logprob", topk_logprob(logits, maxima, true_token, TOP_K))
             for name, value in zip(
                 ("logprob", "logprob_mean", "logprob_std"),
-                logprob_and_moments(logits, true_token, scratch),
+                logprob_and_moments(logits, maxima, true_token, scratch),
                 strict=True,
             ):
                 put(name, value)

@@ -7,7 +7,16 @@ import math
 import pytest
 import torch
 
-from metrics.logit_statistics import argmax, greedy_choice, logprob, logprob_and_moments, rank, topk_logprob
+from metrics.logit_statistics import (
+    argmax,
+    block_maxima,
+    greedy_choice,
+    logprob,
+    logprob_and_moments,
+    rank,
+    restore,
+    topk_logprob,
+)
 
 VOCABULARIES = [7, 255, 256, 300, 5000, 20480, 20500]
 
@@ -63,7 +72,9 @@ def test_topk_logprob_equals_a_sort(vocab):
     top = logits.double().sort(-1, descending=True).values[:, :5]
     own = logits.double().gather(1, true[:, None])[:, 0]
     expected = torch.where(own >= top[:, -1], own - top.logsumexp(-1), -torch.inf)
-    torch.testing.assert_close(topk_logprob(logits, true, 5).double(), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        topk_logprob(logits, block_maxima(logits), true, 5).double(), expected, rtol=1e-5, atol=1e-5
+    )
     assert torch.isfinite(expected).sum() >= 50
 
 
@@ -74,10 +85,42 @@ def test_margin_by_hand_leaves_the_logits_alone():
     assert torch.equal(logits, before)
 
 
+@pytest.mark.parametrize("vocab", VOCABULARIES)
+def test_a_restored_token_counts_again(vocab):
+    generator = torch.Generator().manual_seed(vocab)
+    for banned in (0, vocab // 2, vocab - 1):
+        logits = torch.randn(50, vocab, generator=generator)
+        logits[:25, banned] = 10.0  # the largest of half of the rows
+        before, spared = logits.clone(), logits[:, banned].clone()
+        logits[:, banned] = -torch.inf
+        maxima = block_maxima(logits)
+        assert not (greedy_choice(logits, maxima)[0] == banned).any()
+        restore(logits, maxima, banned, spared)
+        assert torch.equal(logits, before)
+        assert torch.equal(maxima, block_maxima(logits))
+        assert (greedy_choice(logits, maxima)[0] == banned)[:25].all()
+
+
+@pytest.mark.parametrize("vocab", VOCABULARIES)
+def test_logprob_and_moments_equal_a_log_softmax(vocab):
+    generator = torch.Generator().manual_seed(vocab)
+    logits = torch.randn(50, vocab, generator=generator) * 5
+    logits[:10, vocab - 1] = 40.0  # the last block, which may be shorter
+    true = torch.randint(0, vocab, (50,), generator=generator)
+    logp = logits.double().log_softmax(-1)
+    mean = (logp.exp() * logp).sum(-1)
+    std = (logp.exp() * (logp - mean[:, None]) ** 2).sum(-1).sqrt()
+    own = logprob(logits, block_maxima(logits), true, scratch(logits))
+    got = logprob_and_moments(logits.clone(), block_maxima(logits), true, scratch(logits))
+    assert torch.equal(own, got[0])
+    for value, expected in zip(got, (logp.gather(1, true[:, None])[:, 0], mean, std), strict=True):
+        torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_moments_by_hand():
     # p = (1/2, 1/4, 1/4): log p = -ln 2, -2 ln 2, -2 ln 2. Mean -1.5 ln 2; variance (ln 2 / 2)^2.
     logits = torch.tensor([[math.log(2), 0.0, 0.0]]) + 50
-    logprob, mean, std = logprob_and_moments(logits, torch.tensor([1]), scratch(logits))
+    logprob, mean, std = logprob_and_moments(logits, block_maxima(logits), torch.tensor([1]), scratch(logits))
     assert logprob.item() == pytest.approx(-2 * math.log(2), abs=1e-5)
     assert mean.item() == pytest.approx(-1.5 * math.log(2), abs=1e-5)
     assert std.item() == pytest.approx(math.log(2) / 2, abs=1e-5)
@@ -96,9 +139,9 @@ def test_nothing_cancels_at_the_extremes():
     logp = logits.double().log_softmax(-1)
     mean = (logp.exp() * logp).sum(-1)
     std = (logp.exp() * (logp - mean[:, None]) ** 2).sum(-1).sqrt()
-    got = logprob_and_moments(logits.clone(), true, scratch(logits))
+    got = logprob_and_moments(logits.clone(), block_maxima(logits), true, scratch(logits))
     assert -1e-6 < logp[2, 3] < -5e-7
     torch.testing.assert_close(got[0].double(), logp[[0, 1, 2], true], rtol=1e-5, atol=1e-7)
-    assert torch.equal(logprob(logits, true, scratch(logits)), got[0])
+    assert torch.equal(logprob(logits, block_maxima(logits), true, scratch(logits)), got[0])
     torch.testing.assert_close(got[1].double(), mean, rtol=1e-5, atol=1e-7)
     torch.testing.assert_close(got[2].double(), std, rtol=1e-3, atol=0)
