@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
+from metrics.last_position import modules_by_position, only_last_position
 from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
 
@@ -43,11 +44,14 @@ class Architecture:
         is_split: True where logits are head(body(tokens)) to the bit.
         is_cacheable: True where a cache of plain key/value layers decodes as the whole forward does; False,
             for example, for recurrent models, which then decode by running the sequence anew.
+        is_spared: True where the last layer can do most of its work for the last position only, see
+            `metrics.last_position`.
     """
 
     vocab_size: int
     is_split: bool
     is_cacheable: bool
+    is_spared: bool
 
 
 class CausalLM:
@@ -70,6 +74,7 @@ class CausalLM:
         # About 16 widths live at once in a layer: its input, queries, keys, values, and four times the width twice.
         self._bytes_a_position = 16 * weight.shape[1] * weight.element_size()
         self._head = model.get_output_embeddings() if architecture.is_split else None
+        self._spared = modules_by_position(model) if architecture.is_spared else []
 
     @property
     def chunk_rows(self) -> int:
@@ -86,31 +91,37 @@ class CausalLM:
         """The largest batch that keeps the bound on logits; None where the head runs in chunks."""
         return None if self._head is not None else max(1, self.chunk_rows // length)
 
-    def states(self, tokens: Tensor, cache: SlotCache | None = None) -> Tensor:
+    def states(self, tokens: Tensor, cache: SlotCache | None = None, *, only_last: bool = False) -> Tensor:
         """Runs the model without its head, on some rows after the other where all would take too much memory.
 
         Args:
             tokens: int64 [B, L].
             cache: Extended by the L tokens, where given.
+            only_last: True where the states of the last position will do, which takes less work.
 
         Returns:
-            [B, L, width]: what `logits` takes; the hidden states, or the logits of a model that can't be
-            split.
+            [B, L, width], or [B, 1, width] of the last position only: what `logits` takes; the hidden states, or the
+            logits of a model that can't be split.
         """
         groups = min(
             len(tokens), -(-tokens.numel() * self._bytes_a_position // _PASS_BYTES.get(self.device.type, 2**25))
         )
         if groups <= 1:
-            return self._pass(tokens, cache)
+            return self._pass(tokens, cache, only_last)
         caches = [None] * groups if cache is None else cache.parts(len(tokens), groups)
         return torch.cat(
-            [self._pass(part, its_cache) for part, its_cache in zip(tokens.tensor_split(groups), caches, strict=True)]
+            [
+                self._pass(part, its_cache, only_last)
+                for part, its_cache in zip(tokens.tensor_split(groups), caches, strict=True)
+            ]
         )
 
-    def _pass(self, tokens: Tensor, cache: Cache | None) -> Tensor:
-        if self._head is None:
-            return self._model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None).logits
-        return self._model.base_model(input_ids=tokens, past_key_values=cache, use_cache=cache is not None)[0]
+    def _pass(self, tokens: Tensor, cache: Cache | None, only_last: bool) -> Tensor:
+        run = self._model if self._head is None else self._model.base_model
+        spared = self._spared if only_last and len(tokens) >= MIN_ROWS else []
+        with only_last_position(spared, tokens.shape[1]):
+            states = run(input_ids=tokens, past_key_values=cache, use_cache=cache is not None)[0]
+        return states[:, -1:] if only_last else states
 
     def logits(self, states: Tensor) -> Tensor:
         """The logits of some states, as float32 that the caller may overwrite.
@@ -164,12 +175,29 @@ def _inspect(model: PreTrainedModel) -> Architecture:
         cache = SlotCache(2, 8)
         model(input_ids=tokens[:, :7], past_key_values=cache, use_cache=True)
         last = model(input_ids=tokens[:, 7:], past_key_values=cache.extend(slice(None), 7), use_cache=True).logits[:, 0]
-        tolerance = 1e-4 if logits.dtype in (torch.float32, torch.float64) else 0.1
-        spread = float(logits.float().std()) + 1e-6
-        is_cacheable = all(layer.is_initialized for layer in cache.layers) and torch.allclose(
-            last.float(), logits[:, 7].float(), rtol=1e-4, atol=tolerance * spread
+        is_cacheable = all(layer.is_initialized for layer in cache.layers) and _is_close(last, logits[:, 7])
+    return Architecture(logits.shape[-1], is_split, is_cacheable, is_cacheable and _is_spared(model, tokens.view(4, 4)))
+
+
+def _is_spared(model: PreTrainedModel, tokens: Tensor) -> bool:
+    modules, length = modules_by_position(model), tokens.shape[1]
+    whole, spared = SlotCache(*tokens.shape), SlotCache(*tokens.shape)
+    expected = model(input_ids=tokens, past_key_values=whole, use_cache=True).logits[:, -1]
+    # What modules of another kind do with fewer positions than they expect is theirs to say.
+    with contextlib.suppress(AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+        with only_last_position(modules, length):
+            last = model(input_ids=tokens, past_key_values=spared, use_cache=True).logits[:, -1]
+        return _is_close(last, expected) and all(
+            _is_close(own.keys, its.keys) and _is_close(own.values, its.values)
+            for own, its in zip(spared.layers, whole.layers, strict=True)
         )
-    return Architecture(logits.shape[-1], is_split, is_cacheable)
+    return False
+
+
+def _is_close(found: Tensor, expected: Tensor) -> bool:
+    tolerance = 1e-4 if expected.dtype in (torch.float32, torch.float64) else 0.1
+    spread = float(expected.float().std()) + 1e-6
+    return torch.allclose(found.float(), expected.float(), rtol=1e-4, atol=tolerance * spread)
 
 
 def embedding_rows(model: PreTrainedModel) -> int:

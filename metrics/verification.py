@@ -62,7 +62,7 @@ def first_mismatch(
         stop = min(start + next(widths), length)
         if every is None:
             first = prefix_tokens - 1 + start if start else 0
-            states = _extended(lm, tokens[:, first : prefix_tokens - 1 + stop], going, cache, first)[:, start - stop :]
+            states = _extended(lm, tokens[:, first : prefix_tokens - 1 + stop], going, cache, first, stop - start)
         else:
             states = every[going, start:stop]
         true = suffix[going, start:stop]
@@ -79,15 +79,15 @@ def first_mismatch(
     return Departure(position, token, smallest)
 
 
-def _extended(lm: CausalLM, tokens: Tensor, going: Tensor, cache: SlotCache, length: int) -> Tensor:
-    """The states of some rows after `length` positions that the cache holds: [n, L, width]."""
+def _extended(lm: CausalLM, tokens: Tensor, going: Tensor, cache: SlotCache, length: int, wanted: int) -> Tensor:
+    """The last `wanted` states of some rows after `length` positions that the cache holds: [n, wanted, width]."""
     n = len(going)
+    only_last = wanted == 1
     if n * tokens.shape[1] < MIN_ROWS:  # see there; the first row is fed more than once
         fed = torch.cat([going, going[:1].expand(MIN_ROWS - n)])
-        return lm.states(tokens[fed], cache.extend(fed, length))[:n]
-    if n == len(tokens):
-        return lm.states(tokens, cache.extend(slice(None), length))
-    return lm.states(tokens[going], cache.extend(going, length))
+        return lm.states(tokens[fed], cache.extend(fed, length), only_last=only_last)[:n, -wanted:]
+    going = slice(None) if n == len(tokens) else going
+    return lm.states(tokens[going], cache.extend(going, length), only_last=only_last)[:, -wanted:]
 
 
 def until_mismatch(wrong: Tensor, margins: Tensor) -> tuple[Tensor, Tensor]:
