@@ -59,7 +59,7 @@ def write_sequences(path: Path, shape: str, rows: int) -> None:
     rng = np.random.default_rng(0)
     tokens = rng.integers(1, SHAPES[shape].vocabulary, (DISTINCT, PREFIX + SUFFIX))
     greedy = score(model, tokens, PREFIX, (PREFIX,), full=False, greedy=True, eos_token_id=0).greedy_tokens
-    tokens = with_share(tokens, greedy, 0.5)
+    tokens = rng.permutation(with_share(tokens, greedy, 0.5))  # as they come, not every other one
     table = pa.table(
         {
             "sequence_id": np.arange(rows),

@@ -90,13 +90,16 @@ def score(
     wanted = np.zeros(len(rows), bool)
     if el_rows is not None:
         wanted[: len(tokens)] = el_rows
-    start = 0
+    size, start = min(size, len(rows)), 0
+    cache = _cache(lm, size, tokens.shape[1])
     with evaluation(model):
         while start < len(rows):
             batch = slice(start, start + size)
             try:
                 parts.append(
-                    _score_batch(lm, rows[batch], prefix_tokens, k_values, full, eos_token_id, wanted[batch], n, greedy)
+                    _score_batch(
+                        lm, rows[batch], cache, prefix_tokens, k_values, full, eos_token_id, wanted[batch], n, greedy
+                    )
                 )
                 start += size
                 continue
@@ -111,9 +114,11 @@ def score(
                     raise
             # After the except block, so that no traceback holds on to the batch's tensors.
             size //= 2
+            cache = None
             gc.collect()
             if lm.device.type == "cuda":
                 torch.cuda.empty_cache()
+            cache = _cache(lm, size, tokens.shape[1])
     count = len(tokens)
     return TokenScores(**{name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]})
 
@@ -161,6 +166,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _score_batch(
     lm: CausalLM,
     rows: np.ndarray,
+    cache: SlotCache | None,
     prefix_tokens: int,
     k_values: Sequence[int],
     full: bool,
@@ -174,12 +180,8 @@ def _score_batch(
     if lm.device.type == "cuda":
         tokens = tokens.pin_memory()
     tokens = tokens.to(lm.device, non_blocking=True)
-    sweep = [
-        first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned, _cache(lm, tokens[:, prefix_tokens - k :]))
-        for k in k_values[:-1]
-    ]
+    sweep = [first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned, cache) for k in k_values[:-1]]
     fields: dict[str, Tensor] = {}
-    cache = _cache(lm, tokens)
     if full:
         departure, choice, fields = _full_pass(lm, tokens, prefix_tokens, banned, cache)
         fields["extraction_likelihood"] = torch.full_like(departure.margin, torch.nan)
@@ -199,8 +201,9 @@ def _score_batch(
     return {name: _to_numpy(value) for name, value in fields.items()}
 
 
-def _cache(lm: CausalLM, tokens: Tensor) -> SlotCache | None:
-    return SlotCache(len(tokens), tokens.shape[1]) if lm.is_cacheable else None
+def _cache(lm: CausalLM, size: int, length: int) -> SlotCache | None:
+    """Keys and values of one batch, for every pass over it and then for the next batch: a large block less to move."""
+    return SlotCache(size, length) if lm.is_cacheable else None
 
 
 def _full_pass(
@@ -210,7 +213,7 @@ def _full_pass(
     if cache is None:
         states = lm.states(tokens[:, :-1])
     else:  # attention over two halves costs less than over the whole
-        halves = [lm.states(tokens[:, :prefix_tokens], cache)]
+        halves = [lm.states(tokens[:, :prefix_tokens], cache.extend(slice(None), 0))]
         if prefix_tokens < tokens.shape[1] - 1:
             halves.append(lm.states(tokens[:, prefix_tokens:-1], cache.extend(slice(None), prefix_tokens)))
         states = torch.cat(halves, 1)

@@ -41,7 +41,8 @@ class SlotCache(Cache):
         """Says what the next pass extends; its rows are the slots in this order.
 
         Args:
-            going: A slice, which costs nothing, or int64 [n], for which keys and values are gathered.
+            going: A slice, which costs nothing, or int64 [n], for which keys and values are gathered. A slice ends
+                after as many slots as the pass has rows.
             length: How many positions each of them holds.
 
         Returns:
@@ -126,6 +127,9 @@ class _SlotLayer(DynamicLayer):
             self.set_aside(key_states, value_states)
         going, start = self._pass.going, self._pass.length
         stop = start + key_states.shape[2]
+        if isinstance(going, slice):
+            first = going.start or 0
+            going = slice(first, first + len(key_states))
         for side, new in ((self.keys, key_states), (self.values, value_states)):
             side[going, :, start:stop] = new
         return tuple(_gathered(side[:, :, :stop], going) for side in (self.keys, self.values))

@@ -45,9 +45,9 @@ def first_mismatch(
         tokens: int64 [B, L], the first `prefix_tokens` are the prompt.
         prefix_tokens: See there.
         banned: Token id that is never chosen, or None.
-        cache: Empty, with B slots of L - 1 positions or more. Afterwards it holds those of the prompt and, of each
-            row, at least those of the suffix before the departure. None for a model without such a cache, which then
-            reads the whole at once.
+        cache: With B slots of L - 1 positions or more, whatever they hold. Afterwards it holds those of the prompt
+            and, of each row, at least those of the suffix before the departure. None for a model without such a cache,
+            which then reads the whole at once.
     """
     suffix = tokens[:, prefix_tokens:]
     length = suffix.shape[1]

@@ -210,12 +210,11 @@ def _ask(
     return spark.read.schema(_SPARK_SCHEMA).parquet(str(path))
 
 
-def _answer_batches(
-    question: Question, run: MeasuredRun, eos_token_id: int | None
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _answer_batches(question: Question, run: MeasuredRun, eos_token_id: int | None) -> workers.ArrowFunction:
     name, revision, dtype = (run.settings[key] for key in ("model", "revision", "dtype"))
     device, prefix_tokens, batch_size = run.device, run.prefix_tokens, run.batch_size
 
+    @workers.settled
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows == 0:

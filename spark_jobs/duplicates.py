@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 from data.corpus import Piece, read_corpus
 from metrics.occurrences import Occurrences, WindowIndex, Windows, index_windows
+from spark_jobs import workers
 from spark_jobs.watch import run_action
 
 _TASKS_A_CORE = 16  # enough that no core waits long for the last task, few enough that tables of tokens stay few
@@ -79,9 +80,8 @@ def count_in_corpus(
     return {name: sums[numbers[name][0]][numbers[name][1]] for name in slices}, sums[_TOKENS]
 
 
-def _count_pieces(
-    pieces: Sequence[Piece], shipped: _Shipped, vocab_size: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _count_pieces(pieces: Sequence[Piece], shipped: _Shipped, vocab_size: int) -> workers.ArrowFunction:
+    @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         occurrences = Occurrences(_received(shipped), vocab_size)
         for batch in batches:

@@ -5,7 +5,7 @@ The categories' prefilters are evaluated in the JVM and travel with each row as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from metrics.categories import PREFILTERS, label
 from metrics.categories.ner import load_ner
 from metrics.categories.prefilters import CREDENTIALS, EITHER, PERSONAL_DATA
 from metrics.taxonomy import taxonomy
+from spark_jobs import workers
 from spark_jobs.measure import to_arrow
 from spark_jobs.schemas import LABELS, arrow_schema
 
@@ -35,9 +36,10 @@ class LabelSettings:
     ner_model: str | None = None
 
 
-def _label_batches(settings: LabelSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _label_batches(settings: LabelSettings) -> workers.ArrowFunction:
     schema = arrow_schema(LABELS)
 
+    @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         names = load_ner(settings.ner_model) if settings.ner_model else None
         for batch in batches:

@@ -63,9 +63,10 @@ def scored_batch(
 
 def _measure_batches(
     settings: MeasureSettings, token_counts: np.ndarray | None, look_up: TokenBytes | None
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+) -> workers.ArrowFunction:
     schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.full)))
 
+    @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         decode = look_up or _decoder(settings)
         for batch in batches:

@@ -109,6 +109,7 @@ def _copies(sequences: DataFrame) -> DataFrame:
     return hashed.join(same.hint("shuffle_hash"), ["hash", "other_hash"]).select("sequence_id", "first", "copies")
 
 
+@workers.settled
 def _signed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Bands and sketches of rows with tokens."""
     for batch in batches:
@@ -150,6 +151,7 @@ def _links(distinct: DataFrame) -> DataFrame:
     )
 
 
+@workers.settled
 def _similar(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         if batch.num_rows == 0:

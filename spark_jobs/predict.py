@@ -215,11 +215,10 @@ def _held_out(
     return probability
 
 
-def _predicted(
-    scaling: Scaling, folds: Sequence[FoldModels], platts: Sequence[Platt]
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _predicted(scaling: Scaling, folds: Sequence[FoldModels], platts: Sequence[Platt]) -> workers.ArrowFunction:
     schema = arrow_schema(PREDICTIONS)
 
+    @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if batch.num_rows == 0:

@@ -32,9 +32,8 @@ class PrepareSettings:
     seed: int
 
 
-def _prepare_shards(
-    source: Source, settings: PrepareSettings
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _prepare_shards(source: Source, settings: PrepareSettings) -> workers.ArrowFunction:
+    @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tokenizer = workers.tokenizer(settings.tokenizer, settings.tokenizer_revision)
         for batch in batches:

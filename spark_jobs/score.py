@@ -39,9 +39,10 @@ class ScoreSettings:
     checkpoint_rows: int
 
 
-def _score_batches(settings: ScoreSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
     schema = arrow_schema(scores_columns(settings.full))
 
+    @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from metrics.forward_pass import score
 
