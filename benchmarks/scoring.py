@@ -116,7 +116,8 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repe
 
     variants: dict[str, Callable[[], object]] = {
         f"generate, batches of {size}": lambda size=size: generate(plain, tokens[:, :PREFIX], size)
-        for size in GENERATE_BATCHES.get(device, (64,))
+        for number, size in enumerate(GENERATE_BATCHES.get(device, (64,)))
+        if number == 0 or size <= rows
     }
     variants |= {
         "one pass, every suffix position": lambda: one_pass(packed, sets[1.0], probabilities=False),

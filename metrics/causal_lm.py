@@ -103,12 +103,16 @@ class CausalLM:
             [B, L, width], or [B, 1, width] of the last position only: what `logits` takes; the hidden states, or the
             logits of a model that can't be split.
         """
-        groups = min(
-            len(tokens), -(-tokens.numel() * self._bytes_a_position // _PASS_BYTES.get(self.device.type, 2**25))
-        )
+        rows = len(tokens)
+        if tokens.numel() < MIN_ROWS:  # see there; the first row is fed more than once
+            order = torch.arange(MIN_ROWS, device=tokens.device)
+            order[rows:] = 0
+            cache = None if cache is None else cache.reordered(order)
+            return self._pass(tokens[order], cache, only_last)[:rows]
+        groups = min(rows, -(-tokens.numel() * self._bytes_a_position // _PASS_BYTES.get(self.device.type, 2**25)))
         if groups <= 1:
             return self._pass(tokens, cache, only_last)
-        caches = [None] * groups if cache is None else cache.parts(len(tokens), groups)
+        caches = [None] * groups if cache is None else cache.parts(rows, groups)
         return torch.cat(
             [
                 self._pass(part, its_cache, only_last)

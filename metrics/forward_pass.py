@@ -131,7 +131,8 @@ def default_batch_size(model: PreTrainedModel, length: int) -> int:
     layers = getattr(config, "num_hidden_layers", None) or 1
     # About 16 widths of activations, alive in one layer at a time, and the keys and values of all layers.
     a_row = length * width * (16 + 2 * layers) * model.get_input_embeddings().weight.element_size()
-    return max(1, even_rows(min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row)))
+    rows = max(1, min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row))
+    return even_rows(rows) or rows
 
 
 def _check(
@@ -218,14 +219,15 @@ def _full_pass(
             halves.append(lm.states(tokens[:, prefix_tokens:-1], cache.extend(slice(None), prefix_tokens)))
         states = torch.cat(halves, 1)
     at = prefix_tokens - 1  # the state that speaks of the first suffix token
-    prefix = _read_chunks(lm, states[:, :at], tokens[:, 1:prefix_tokens], banned, is_suffix=False)
+    prefix = _read_chunks(lm, states[:, :at], tokens[:, 1:prefix_tokens], banned, is_suffix=False) if at else {}
     suffix = _read_chunks(lm, states[:, at:], tokens[:, prefix_tokens:], banned, is_suffix=True)
     del states
     choice, margin = suffix["choice"], suffix.pop("margin")
     position, smallest = until_mismatch(suffix["rank"] > 0, margin)
     last = position.clamp(max=choice.shape[1] - 1)[:, None]
-    fields = {name: torch.cat([prefix[name], suffix[name]], 1) for name in suffix if name != "topk_logprob"}
-    fields["topk_logprob"] = suffix["topk_logprob"]
+    fields = {
+        name: torch.cat([prefix[name], values], 1) if name in prefix else values for name, values in suffix.items()
+    }
     return Departure(position, choice.gather(1, last)[:, 0], smallest), fields.pop("choice"), fields
 
 

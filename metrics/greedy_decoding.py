@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from metrics.causal_lm import MIN_ROWS, CausalLM
+from metrics.causal_lm import CausalLM
 from metrics.logit_statistics import greedy_choice
 from metrics.slot_cache import SlotCache
 
@@ -98,18 +98,13 @@ class Wave:
         Returns:
             float32 [n], logits: how far the chosen token lies above the second best.
         """
-        n = self.size
-        fed = slice(n)
-        if n < MIN_ROWS:  # see there; the first branch is fed more than once
-            fed = torch.arange(MIN_ROWS, device=self.rows.device)
-            fed[n:] = 0
         if self._true_cache is None:
-            self._paths[:n, self.position] = self.tokens
-            states = self._lm.states(self._paths[fed, : self.position + 1])[:, -1]
+            self._paths[: self.size, self.position] = self.tokens
+            states = self._lm.states(self._paths[: self.size, : self.position + 1])[:, -1]
         else:
-            states = self._lm.states(self.tokens[fed, None], self._cache.extend(fed, self.position))[:, 0]
+            states = self._lm.states(self.tokens[:, None], self._cache.extend(slice(None), self.position))[:, 0]
         chosen, margins = [], []
-        for part in states[:n].split(self._lm.chunk_rows):
+        for part in states.split(self._lm.chunk_rows):
             choice, margin = greedy_choice(self._lm.greedy_logits(part, self._banned))
             chosen.append(choice)
             margins.append(margin)

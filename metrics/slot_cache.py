@@ -51,6 +51,12 @@ class SlotCache(Cache):
         self._pass.going, self._pass.length = going, length
         return self
 
+    def reordered(self, order: Tensor) -> SlotCache:
+        """The next pass with some of its rows in another order, or more than once: int64 [n], their indices."""
+        going = self._pass.going
+        self._pass.going = order + (going.start or 0) if isinstance(going, slice) else going[order]
+        return self
+
     def parts(self, rows: int, groups: int) -> Iterator[SlotCache]:
         """The next pass in several, each of which extends some of the slots.
 
@@ -101,7 +107,7 @@ class SlotCache(Cache):
         """Moves some slots to the front.
 
         Args:
-            chosen: int64 [m], ascending.
+            chosen: int64 [m], in the order they are to have.
             length: How many positions they hold.
         """
         self.copy_from(self, chosen, 0, length)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from metrics.causal_lm import MIN_ROWS, CausalLM
+from metrics.causal_lm import CausalLM
 from metrics.logit_statistics import greedy_choice
 from metrics.slot_cache import SlotCache
 
@@ -81,13 +81,8 @@ def first_mismatch(
 
 def _extended(lm: CausalLM, tokens: Tensor, going: Tensor, cache: SlotCache, length: int, wanted: int) -> Tensor:
     """The last `wanted` states of some rows after `length` positions that the cache holds: [n, wanted, width]."""
-    n = len(going)
-    only_last = wanted == 1
-    if n * tokens.shape[1] < MIN_ROWS:  # see there; the first row is fed more than once
-        fed = torch.cat([going, going[:1].expand(MIN_ROWS - n)])
-        return lm.states(tokens[fed], cache.extend(fed, length), only_last=only_last)[:n, -wanted:]
-    going = slice(None) if n == len(tokens) else going
-    return lm.states(tokens[going], cache.extend(going, length), only_last=only_last)[:, -wanted:]
+    rows = slice(None) if len(going) == len(tokens) else going
+    return lm.states(tokens[rows], cache.extend(rows, length), only_last=wanted == 1)[:, -wanted:]
 
 
 def until_mismatch(wrong: Tensor, margins: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache, wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ ArrowFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def settled(run: ArrowFunction) -> ArrowFunction:
-    """A function for `mapInArrow` whose first task hides what it imported and loaded from Python's garbage collector.
+    """A function for `mapInArrow` whose tasks hide what they imported and loaded from Python's garbage collector.
 
     PySpark collects garbage after every task, and torch, transformers and pandas come with so many objects that a
     collection takes up to a quarter of a second.
@@ -30,15 +31,20 @@ def settled(run: ArrowFunction) -> ArrowFunction:
     @wraps(run)
     def whole(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from run(batches)
-        _freeze(f"{run.__module__}.{run.__qualname__}")
+        _hide_imports()
 
     return whole
 
 
-@cache
-def _freeze(function: str) -> None:
-    gc.collect()
-    gc.freeze()
+_hidden_modules = 0
+
+
+def _hide_imports() -> None:
+    global _hidden_modules
+    if len(sys.modules) > _hidden_modules:
+        gc.collect()
+        gc.freeze()
+        _hidden_modules = len(sys.modules)
 
 
 def _quiet() -> None:

@@ -8,11 +8,18 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from transformers import CohereConfig, CohereForCausalLM, Gemma2Config, Gemma2ForCausalLM
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+)
 
 from metrics import causal_lm as causal_lm_module
 from metrics.causal_lm import causal_lm
-from metrics.forward_pass import score
+from metrics.forward_pass import default_batch_size, score
 from metrics.model_errors import ModelError
 from metrics.token_scores import TokenScores
 
@@ -144,6 +151,31 @@ def test_labels_and_continuations_are_the_same_to_the_bit_in_any_batch(memorized
     some = score(memorized.model, reference[0], 12, (8, 12), **options, batch_size=batch_size)
     for name in ("first_mismatch", "greedy_tokens", "min_margin"):
         np.testing.assert_array_equal(getattr(some, name), getattr(every, name), err_msg=name)
+
+
+@pytest.mark.parametrize(("prefix_tokens", "suffix_tokens"), [(1, 12), (2, 3), (3, 1), (12, 2), (12, 4)])
+def test_full_scores_of_short_prompts_and_suffixes_are_the_same_to_the_bit_in_any_batch(
+    memorized, prefix_tokens, suffix_tokens
+):
+    tokens = memorized.tokens[:33, : prefix_tokens + suffix_tokens]
+    options = {"full": True, "eos_token_id": 0}
+    every = score(memorized.model, tokens, prefix_tokens, (prefix_tokens,), **options)
+    for batch_size in (1, 3, 32):
+        some = score(memorized.model, tokens, prefix_tokens, (prefix_tokens,), **options, batch_size=batch_size)
+        for name, value in vars(every).items():
+            np.testing.assert_array_equal(getattr(some, name), value, err_msg=name)
+    logprob = full_logits(memorized.model, tokens).log_softmax(-1)
+    expected = logprob.gather(2, torch.from_numpy(tokens[:, 1:]).long()[..., None])[..., 0]
+    np.testing.assert_allclose(every.logprob, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_batch_fits_where_few_rows_do():
+    """Packed layers take multiples of four, but a model of which three rows fit is not run one by one."""
+    model = GPTNeoXForCausalLM(
+        GPTNeoXConfig(vocab_size=50, hidden_size=512, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    )
+    sizes = {length: default_batch_size(model, length) for length in (64, 1024, 2048, 2400, 3600, 20_000)}
+    assert sizes == {64: 64, 1024: 4, 2048: 3, 2400: 3, 3600: 2, 20_000: 1}
 
 
 def test_chunks_of_the_head_change_nothing(memorized, reference, monkeypatch):

@@ -78,6 +78,21 @@ def test_topk_logprob_equals_a_sort(vocab):
     assert torch.isfinite(expected).sum() >= 50
 
 
+@pytest.mark.parametrize("vocab", [20_480, 20_500, 50_304])
+def test_ties_with_the_fortieth_are_inside(vocab):
+    generator = torch.Generator().manual_seed(vocab)
+    logits = torch.randn(60, vocab, generator=generator).round(decimals=1)  # hundreds of equal ones at every height
+    true = torch.randint(0, vocab, (60,), generator=generator)
+    order = logits.argsort(dim=-1, descending=True)
+    true[:20], true[20:40] = order[:20, 39], order[20:40, 45]
+    top = logits.double().sort(-1, descending=True).values[:, :40]
+    own = logits.double().gather(1, true[:, None])[:, 0]
+    expected = torch.where(own >= top[:, -1], own - top.logsumexp(-1), -torch.inf)
+    found = topk_logprob(logits, block_maxima(logits), true, 40)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    assert torch.isfinite(expected[:20]).all() and torch.isinf(expected[40:]).any()
+
+
 def test_margin_by_hand_leaves_the_logits_alone():
     logits = torch.tensor([[1.0, 4.0, 2.5], [2.0, 0.0, 2.0]])
     before = logits.clone()

@@ -20,6 +20,7 @@ def test_modules_are_looked_at_once(spark):
 
         if not hasattr(sys, "unfrozen_for_test"):  # the worker may have served other tests
             gc.unfreeze()
+            workers._hidden_modules = 0
             sys.unfrozen_for_test = True
         for batch in batches:
             yield pa.RecordBatch.from_pydict(
