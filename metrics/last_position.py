@@ -2,7 +2,7 @@
 
 The last layer must still give keys and values of every position. But its MLP and the projection of its attention's
 output look at each position by itself, and what they give for the others is read by nobody: in a model of six layers
-that is a tenth of all work.
+that is an eighth of the body's products.
 """
 
 from __future__ import annotations

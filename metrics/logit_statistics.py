@@ -98,7 +98,7 @@ def topk_logprob(logits: Tensor, maxima: Tensor, true: Tensor, k: int) -> Tensor
 def _among(own: Tensor, top: Tensor) -> Tensor:
     """Log-probabilities where nothing but `top` [R, k] counts, -inf for what lies below all of it."""
     largest = top.amax(-1)
-    log_total = (top - largest[:, None]).exp_().sum(-1).log_()  # `logsumexp` does no more, in three times the time
+    log_total = (top - largest[:, None]).exp_().sum(-1).log_()  # what `logsumexp` does, without its care for infinities
     return torch.where(own >= top.amin(-1), own - largest - log_total, -torch.inf)
 
 

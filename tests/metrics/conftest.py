@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
 
 EOS = 0
 VOCAB = 192
@@ -77,3 +77,47 @@ def memorized() -> Memorized:
         optimizer.zero_grad()
         schedule.step()
     return Memorized(model.eval().requires_grad_(False), tokens, copies)
+
+
+_TINY = {
+    "gpt_neox": {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64},
+    "llama": {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.3,
+    },
+    "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4, "initializer_range": 0.3},
+    "mixtral": {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "num_local_experts": 4,
+    },
+    "opt": {
+        "hidden_size": 32,
+        "ffn_dim": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "word_embed_proj_dim": 16,
+        "max_position_embeddings": 64,
+        "init_std": 0.3,
+    },
+}
+
+
+@pytest.fixture
+def tiny_model() -> Callable[[str], PreTrainedModel]:
+    """Untrained models in evaluation mode, 300 tokens, by the name that transformers has for their architecture."""
+
+    def build(architecture: str) -> PreTrainedModel:
+        torch.manual_seed(1)
+        config = AutoConfig.for_model(architecture, vocab_size=300, **_TINY[architecture])
+        return AutoModelForCausalLM.from_config(config).eval()
+
+    return build

@@ -5,18 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MambaConfig,
-    MambaForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    PreTrainedModel,
-)
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from metrics.causal_lm import causal_lm
 from metrics.forward_pass import score
@@ -81,46 +70,11 @@ def test_no_disagreement_with_generate_on_real_text(subject):
     assert ((mismatch > 0) & (mismatch < 32)).any()
 
 
-def gpt2() -> PreTrainedModel:
-    return GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=2, n_positions=64))
-
-
-def llama() -> PreTrainedModel:
-    config = LlamaConfig(
-        vocab_size=300,
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-    )
-    return LlamaForCausalLM(config)
-
-
-def opt() -> PreTrainedModel:
-    config = OPTConfig(
-        vocab_size=300,
-        hidden_size=32,
-        ffn_dim=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        word_embed_proj_dim=16,
-        max_position_embeddings=64,
-        init_std=0.3,
-    )
-    return OPTForCausalLM(config)
-
-
-def mamba() -> PreTrainedModel:
-    config = MambaConfig(vocab_size=300, hidden_size=32, num_hidden_layers=2, state_size=4, initializer_range=0.3)
-    return MambaForCausalLM(config)
-
-
-@pytest.mark.parametrize(("build", "cacheable"), [(gpt2, True), (llama, True), (opt, True), (mamba, False)])
-def test_other_architectures(build, cacheable):
-    torch.manual_seed(1)
-    model = build().eval()
+@pytest.mark.parametrize(
+    ("architecture", "cacheable"), [("gpt2", True), ("llama", True), ("opt", True), ("mamba", False)]
+)
+def test_other_architectures(tiny_model, architecture, cacheable):
+    model = tiny_model(architecture)
     assert causal_lm(model).is_cacheable is cacheable
     rng = np.random.default_rng(1)
     tokens = rng.integers(3, 300, (24, 16)).astype(np.int32)

@@ -5,19 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MixtralConfig,
-    MixtralForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    PreTrainedModel,
-)
 
 from metrics.causal_lm import causal_lm
 from metrics.forward_pass import score
@@ -25,61 +12,11 @@ from metrics.last_position import modules_by_position, only_last_position
 from metrics.slot_cache import SlotCache
 
 
-def gpt_neox() -> PreTrainedModel:
-    return GPTNeoXForCausalLM(
-        GPTNeoXConfig(vocab_size=300, hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64)
-    )
-
-
-def gpt2() -> PreTrainedModel:
-    return GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=2, n_positions=64))
-
-
-def llama() -> PreTrainedModel:
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=300,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-        )
-    )
-
-
-def opt() -> PreTrainedModel:
-    return OPTForCausalLM(
-        OPTConfig(
-            vocab_size=300,
-            hidden_size=32,
-            ffn_dim=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            max_position_embeddings=64,
-            word_embed_proj_dim=32,
-        )
-    )
-
-
-def mixtral() -> PreTrainedModel:
-    return MixtralForCausalLM(
-        MixtralConfig(
-            vocab_size=300,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            num_local_experts=4,
-        )
-    )
-
-
-@pytest.mark.parametrize(("build", "modules"), [(gpt_neox, 2), (gpt2, 2), (llama, 2), (opt, 1), (mixtral, 2)])
-def test_last_states_and_cache_are_the_same(build, modules):
-    torch.manual_seed(0)
-    model = build().eval()
+@pytest.mark.parametrize(
+    ("architecture", "modules"), [("gpt_neox", 2), ("gpt2", 2), ("llama", 2), ("opt", 1), ("mixtral", 2)]
+)
+def test_last_states_and_cache_are_the_same(tiny_model, architecture, modules):
+    model = tiny_model(architecture)
     assert len(modules_by_position(model)) == modules
     lm = causal_lm(model)
     tokens = torch.randint(1, 300, (9, 13))
@@ -87,15 +24,15 @@ def test_last_states_and_cache_are_the_same(build, modules):
     with torch.no_grad():
         whole = lm.states(tokens, caches[0])
         last = lm.states(tokens, caches[1], only_last=True)
-    assert last.shape == (9, 1, 32)
+    assert last.shape == whole[:, -1:].shape
     torch.testing.assert_close(last, whole[:, -1:], rtol=1e-5, atol=1e-5)
     for its, own in zip(caches[0].layers, caches[1].layers, strict=True):
         assert torch.equal(own.keys, its.keys)
         assert torch.equal(own.values, its.values)
 
 
-def test_the_last_layer_does_less():
-    model = gpt_neox().eval()
+def test_the_last_layer_does_less(tiny_model):
+    model = tiny_model("gpt_neox")
     lm, rows = causal_lm(model), []
     layers = model.gpt_neox.layers
     for layer in layers:
@@ -108,18 +45,17 @@ def test_the_last_layer_does_less():
     assert rows == [(5, 13)] * 3
 
 
-def test_hooks_are_gone_after_an_error():
-    model = gpt_neox().eval()
+def test_hooks_are_gone_after_an_error(tiny_model):
+    model = tiny_model("gpt_neox")
     modules = modules_by_position(model)
     with pytest.raises(ZeroDivisionError), only_last_position(modules, 3):
         raise ZeroDivisionError
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in modules)
 
 
-def test_a_module_that_mixes_positions_is_not_spared(monkeypatch):
+def test_a_module_that_mixes_positions_is_not_spared(tiny_model, monkeypatch):
     """Names promise it; a trial decides. Here the MLP of the last layer adds the mean over all positions."""
-    torch.manual_seed(0)
-    model = gpt_neox().eval()
+    model = tiny_model("gpt_neox")
     mlp = model.gpt_neox.layers[-1].mlp
     forward = mlp.forward
     monkeypatch.setattr(mlp, "forward", lambda states: forward(states + 30 * states.cumsum(1)))
