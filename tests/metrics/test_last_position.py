@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.causal_lm import causal_lm
+from metrics.causal_lm import _is_spared, causal_lm
 from metrics.forward_pass import score
 from metrics.last_position import modules_by_position, only_last_position
 from metrics.slot_cache import SlotCache
@@ -67,3 +67,19 @@ def test_a_module_that_mixes_positions_is_not_spared(tiny_model, monkeypatch):
         ids = torch.from_numpy(tokens)
         lm = causal_lm(model)
         torch.testing.assert_close(lm.states(ids, only_last=True), lm.states(ids)[:, -1:])
+
+
+def test_the_trial_tells_modules_that_need_all_positions(tiny_model, monkeypatch):
+    """Without help from the trial of the cache, which such a module fails, too."""
+    tokens = torch.arange(16).view(4, 4)
+    model = tiny_model("gpt_neox")
+    mlp = model.gpt_neox.layers[-1].mlp
+    forward = mlp.forward
+    with torch.no_grad():
+        assert _is_spared(model, tokens)
+        monkeypatch.setattr(mlp, "forward", lambda states: forward(states + 30 * states.cumsum(1)))
+        assert not _is_spared(model, tokens)
+        monkeypatch.setattr(mlp, "forward", lambda states: forward(states.view(4, 4, 32)))
+        assert not _is_spared(model, tokens)
+        monkeypatch.setattr(mlp, "forward", forward)
+        assert _is_spared(model, tokens)
