@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from metrics.token_scores import ScoreLevel
 from reporting.command import GroupedCommand, exit_codes, option
 from spark_jobs.run_config import RunConfig
 
@@ -127,9 +128,10 @@ def default(name: str) -> dict[str, Any]:
 @option(
     "Measure",
     "--scores",
-    type=click.Choice(["full", "extractable"]),
+    type=click.Choice([level.option for level in reversed(ScoreLevel)]),
     **default("scores"),
-    help="Every metric, or the label only (faster).",
+    help="Every metric; those of the suffix (label, memorization score, similarity, probability); the same without "
+    "probabilities; or the label only. Each is faster than the one before it.",
 )
 @option(
     "Measure",

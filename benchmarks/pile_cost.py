@@ -30,21 +30,23 @@ from benchmarks.machine import machine
 from benchmarks.shapes import SHAPES, Shape, untrained
 from metrics.forward_pass import score
 from metrics.packed_linear import PackedLinear, can_pack, pack_linears
+from metrics.token_scores import ScoreLevel
 
 PILE = 143_000 * 1_024  # steps of the training of every Pythia model, and sequences a step
 PREFIX, SUFFIX = 32, 32
 RECITED = 0.05
 MEASURED = ("14m", "70m")
+LEVELS = (ScoreLevel.EXTRACTABLE, ScoreLevel.FULL)
 
 
-def operations(shape: Shape, full: bool) -> float:
+def operations(shape: Shape, level: ScoreLevel) -> float:
     """Floating-point operations that one sequence takes, a multiplication and an addition counted as two.
 
     Every score: body and head read all tokens but the last, and what is not recited is decoded from its first mismatch
     on. The label alone: the body reads the prefix and the head its last position; a recited row is read to its end.
     """
     whole = PREFIX + SUFFIX - 1
-    if full:
+    if level == ScoreLevel.FULL:
         read = looked_at = whole + (1 - RECITED) * (SUFFIX - 1)
     else:
         read, looked_at = PREFIX + RECITED * (SUFFIX - 1), 1 + RECITED * (SUFFIX - 1)
@@ -59,24 +61,24 @@ def sequences(model: PreTrainedModel, rows: int) -> np.ndarray:
     tokens = rng.integers(1, model.config.vocab_size, (rows, PREFIX + SUFFIX))
     recited = round(RECITED * rows)
     if recited:
-        own = score(model, tokens[:recited], PREFIX, (PREFIX,), full=True, eos_token_id=0)
+        own = score(model, tokens[:recited], PREFIX, (PREFIX,), level=ScoreLevel.MEMORIZATION, eos_token_id=0)
         tokens[:recited, PREFIX:] = own.greedy_tokens
     return rng.permutation(tokens)
 
 
-def seconds_a_row(name: str, rows: int, repeats: int) -> dict[bool, float]:
+def seconds_a_row(name: str, rows: int, repeats: int) -> dict[ScoreLevel, float]:
     """CPU seconds of one sequence without and with full scores, medians; the two take turns."""
     model = untrained(name)
     pack_linears(model)
     tokens = sequences(model, rows)
-    seconds: dict[bool, list[float]] = {False: [], True: []}
+    seconds: dict[ScoreLevel, list[float]] = {level: [] for level in LEVELS}
     for turn in range(repeats + 1):
-        for full, values in seconds.items():
+        for level, values in seconds.items():
             started = time.process_time()
-            score(model, tokens, PREFIX, (PREFIX,), full=full, eos_token_id=0)
+            score(model, tokens, PREFIX, (PREFIX,), level=level, eos_token_id=0)
             if turn:  # the first one warms up
                 values.append((time.process_time() - started) / rows)
-    return {full: statistics.median(values) for full, values in seconds.items()}
+    return {level: statistics.median(values) for level, values in seconds.items()}
 
 
 def matrix_rate(size: int = 2048, repeats: int = 5) -> float:
@@ -110,11 +112,11 @@ def main() -> None:
     rates = {}
     found = Table("measured on one core", "scores", "rows/s", "MFLOP a row", "GFLOP/s", "of a large product's rate")
     for name in MEASURED:
-        for full, seconds in seconds_a_row(name, arguments.rows, arguments.repeats).items():
-            each = operations(SHAPES[name], full)
-            rates[name, full] = each / seconds
+        for level, seconds in seconds_a_row(name, arguments.rows, arguments.repeats).items():
+            each = operations(SHAPES[name], level)
+            rates[name, level] = each / seconds
             found.add_row(
-                name, "full" if full else "extractable", f"{1 / seconds:,.1f}", f"{each / 1e6:,.0f}",
+                name, level.option, f"{1 / seconds:,.1f}", f"{each / 1e6:,.0f}",
                 f"{each / seconds / 1e9:,.1f}", f"{each / seconds / peak:.0%}",
             )  # fmt: skip
     console.print(f"A product of two matrices of 2,048 x 2,048: {peak / 1e9:,.0f} GFLOP/s", highlight=False)
@@ -133,13 +135,13 @@ def main() -> None:
     on_gpu = arguments.gpu_rate * 1e12 * arguments.gpu_share
     for name, shape in SHAPES.items():
         like = MEASURED[0] if shape.weights_a_token < SHAPES[MEASURED[1]].weights_a_token else MEASURED[1]
-        hours = {full: PILE * operations(shape, full) / 3600 for full in (False, True)}
+        hours = {level: PILE * operations(shape, level) / 3600 for level in LEVELS}
         weights = shape.weights_a_token + 2 * shape.width * shape.vocabulary
         table.add_row(
             name,
             f"{4 * weights / 1e9:,.1f}",
-            *(f"{hours[full] / rates[like, full]:,.0f}" for full in (False, True)),
-            *(f"{hours[full] / on_gpu:,.1f}" for full in (False, True)),
+            *(f"{hours[level] / rates[like, level]:,.0f}" for level in LEVELS),
+            *(f"{hours[level] / on_gpu:,.1f}" for level in LEVELS),
         )
     console.print(table)
     console.print(

@@ -40,6 +40,7 @@ from benchmarks.machine import machine
 from benchmarks.usage import Usage, measured
 from data.cache import cache_dir
 from data.demo_model import demo
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.pipeline import Pipeline
 from spark_jobs.plan import Plan, make_plan
@@ -122,7 +123,7 @@ def drawn_scores(tokens: np.ndarray, ids: np.ndarray, draw: np.random.Generator)
         "greedy_tokens": np.where(true, tokens[:, P:], others),
         "extraction_likelihood": np.where(ids < EL_ROWS, draw.random(N), np.nan),
     }
-    schema = arrow_schema(scores_columns(full=True))
+    schema = arrow_schema(scores_columns(level=ScoreLevel.FULL))
     arrays = [pa.array(ids)]
     for column in list(schema)[1:]:
         values = columns[column.name]

@@ -36,6 +36,7 @@ from metrics.forward_pass import TOP_K, score
 from metrics.loading import load_model, resolve_device
 from metrics.logit_statistics import block_maxima, greedy_choice, logprob, topk_logprob
 from metrics.packed_linear import pack_linears
+from metrics.token_scores import ScoreLevel
 
 PREFIX, SUFFIX = 32, 32
 GENERATE_BATCHES = {"cpu": (32, 64, 128), "cuda": (256, 1024, 4096)}
@@ -95,7 +96,7 @@ def with_share(tokens: np.ndarray, greedy: np.ndarray, share: float) -> np.ndarr
 
 def disagreements(model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray, eos: int | None) -> tuple[int, int]:
     """Rows whose label, and rows whose greedy tokens, are not those that `generate` gives."""
-    scores = score(model, tokens, PREFIX, (PREFIX,), full=False, greedy=True, eos_token_id=eos)
+    scores = score(model, tokens, PREFIX, (PREFIX,), level=ScoreLevel.MEMORIZATION, eos_token_id=eos)
     labels = (scores.first_mismatch[:, 0] == SUFFIX) != (tokens[:, PREFIX:] == greedy).all(1)
     return int(labels.sum()), int((scores.greedy_tokens != greedy).any(1).sum())
 
@@ -111,8 +112,10 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repe
     greedy = generate(plain, tokens[:, :PREFIX], PASS_BATCH.get(device, 64))
     sets = {share: with_share(tokens, greedy, share) for share in SHARES}
 
-    def ours(share: float, model: PreTrainedModel = packed, **options: bool) -> Callable[[], object]:
-        return lambda: score(model, sets[share], PREFIX, (PREFIX,), eos_token_id=eos, **{"full": False} | options)
+    def ours(
+        share: float, model: PreTrainedModel = packed, level: ScoreLevel = ScoreLevel.EXTRACTABLE
+    ) -> Callable[[], object]:
+        return lambda: score(model, sets[share], PREFIX, (PREFIX,), level=level, eos_token_id=eos)
 
     variants: dict[str, Callable[[], object]] = {
         f"generate, batches of {size}": lambda size=size: generate(plain, tokens[:, :PREFIX], size)
@@ -124,8 +127,12 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repe
         "  and both p_z columns": lambda: one_pass(packed, sets[1.0], probabilities=True),
     }
     variants |= {f"label only, {share:.0%} memorized": ours(share) for share in SHARES[1:]}
-    variants |= {f"memorization score, {share:.0%} memorized": ours(share, greedy=True) for share in (0.0, 0.5, 1.0)}
-    variants |= {f"full scores, {share:.0%} memorized": ours(share, full=True) for share in (0.05, 0.5, 1.0)}
+    variants |= {
+        f"memorization score, {share:.0%} memorized": ours(share, level=ScoreLevel.MEMORIZATION)
+        for share in (0.0, 0.5, 1.0)
+    }
+    for level in (ScoreLevel.LIKELIHOOD, ScoreLevel.FULL):
+        variants |= {f"{level.option} scores, {share:.0%} memorized": ours(share, level=level) for share in SHARES[1:]}
     if layers:
         variants["label only, 50% memorized, layers not packed"] = ours(0.5, plain)
     cpu: dict[str, list[float]] = {variant: [] for variant in variants}

@@ -41,6 +41,7 @@ from benchmarks.usage import measured, processes
 from data.cache import cache_dir
 from metrics.forward_pass import score
 from metrics.packed_linear import pack_linears
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.partitions import set_shuffle_partitions
 from spark_jobs.run_folder import RunFolder
@@ -58,7 +59,7 @@ def write_sequences(path: Path, shape: str, rows: int) -> None:
     pack_linears(model)
     rng = np.random.default_rng(0)
     tokens = rng.integers(1, SHAPES[shape].vocabulary, (DISTINCT, PREFIX + SUFFIX))
-    greedy = score(model, tokens, PREFIX, (PREFIX,), full=False, greedy=True, eos_token_id=0).greedy_tokens
+    greedy = score(model, tokens, PREFIX, (PREFIX,), level=ScoreLevel.MEMORIZATION, eos_token_id=0).greedy_tokens
     tokens = rng.permutation(with_share(tokens, greedy, 0.5))  # as they come, not every other one
     table = pa.table(
         {
@@ -80,7 +81,7 @@ def score_group(settings: ScoreSettings, source: Path, target: Path, group: int)
         workers.matrix(table.column("tokens"), table.num_rows),
         settings.prefix_tokens,
         settings.k_values,
-        full=settings.full,
+        level=settings.level,
         eos_token_id=settings.eos_token_id,
     )
     values = {name: value for name, value in vars(scores).items() if value is not None}
@@ -125,7 +126,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=SHAPES, default="14m")
     parser.add_argument("--rows", type=int, default=40_000, help="enough for a minute (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--scores", choices=("extractable", "full"), default="extractable")
+    parser.add_argument("--scores", choices=[level.option for level in ScoreLevel], default="extractable")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn (default: %(default)s)")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # of the pool's processes; Spark's have it from the session
@@ -141,7 +142,7 @@ def main() -> None:
             device="cpu",
             prefix_tokens=PREFIX,
             k_values=(PREFIX,),
-            full=options.scores == "full",
+            level=ScoreLevel.of(options.scores),
             eos_token_id=0,
             batch_size=None,
             checkpoint_rows=1_000_000,

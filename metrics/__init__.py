@@ -7,17 +7,20 @@ import numpy as np
 from metrics.batch import ScoredBatch
 from metrics.compression import HUFFMAN
 from metrics.duplication import DUPLICATES
-from metrics.extraction import K_EXTRACTABILITY, MEMORIZATION, PROBABILISTIC_EXTRACTION
+from metrics.extraction import K_EXTRACTABILITY, MEMORIZATION, PROBABILISTIC_EXTRACTION, RECALL
 from metrics.frequency import TOKEN_FREQUENCY
-from metrics.likelihood import PERPLEXITY
+from metrics.likelihood import PERPLEXITY, SUFFIX_PERPLEXITY
 from metrics.membership import MEMBERSHIP
 from metrics.metric import Column, Metric
 from metrics.similarity import SIMILARITY
+from metrics.token_scores import ScoreLevel
 
 METRICS: tuple[Metric, ...] = (
     K_EXTRACTABILITY,
     MEMORIZATION,
+    RECALL,
     PROBABILISTIC_EXTRACTION,
+    SUFFIX_PERPLEXITY,
     PERPLEXITY,
     SIMILARITY,
     MEMBERSHIP,
@@ -27,36 +30,37 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def metric_columns(full: bool) -> tuple[Column, ...]:
+def metric_columns(level: ScoreLevel) -> tuple[Column, ...]:
     """The columns of the metrics table, in order.
 
     Args:
-        full: Whether the full token scores are there; without them only what the label and the tokens give.
+        level: Of the scores that they are computed from; what needs more is left out.
     """
-    return tuple(column for metric in METRICS if full or not metric.needs_full_scores for column in metric.columns)
+    return tuple(column for metric in METRICS if metric.needs <= level for column in metric.columns)
 
 
-def compute_all(batch: ScoredBatch, full: bool) -> dict[str, np.ndarray]:
+def compute_all(batch: ScoredBatch, level: ScoreLevel) -> dict[str, np.ndarray]:
     """Every metric of a batch.
 
     Args:
         batch: N sequences with their scores.
-        full: Whether `batch.scores` holds the full token scores.
+        level: Metrics that need more are left out.
 
     Returns:
-        One array of length N per column of `metric_columns(full)`, by name and in that order. Missing values
+        One array of length N per column of `metric_columns(level)`, by name and in that order. Missing values
         are NaN in float columns and masked in integer columns; a list column is a [N, K] array.
 
     Raises:
-        ValueError: `full` is asked for, but the batch was scored for the label only.
+        ValueError: The batch was scored at a lower level.
     """
-    if full and batch.scores.logprob is None:
+    found = batch.scores.level
+    if found < level:
         raise ValueError(
-            "the sequences were scored with `--scores extractable`, which keeps no token probabilities: "
-            "score them with `--scores full`, or ask for the metrics of `extractable` only"
+            f"the sequences were scored with `--scores {found.option}`: score them with `--scores {level.option}`, "
+            f"or ask for the metrics of `{found.option}` only"
         )
     results: dict[str, np.ndarray] = {}
     for metric in METRICS:
-        if full or not metric.needs_full_scores:
+        if metric.needs <= level:
             results.update(metric.compute(batch))
     return results

@@ -6,6 +6,7 @@ import numpy as np
 
 from metrics.batch import ScoredBatch
 from metrics.metric import Column, Metric
+from metrics.token_scores import ScoreLevel
 
 _ABSENT = 1 << 30
 """Weight of a tree node that does not exist: heavier than any that does; the sum of two still fits int32."""
@@ -98,5 +99,5 @@ HUFFMAN = Metric(
         ),
     ),
     compute=_huffman,
-    needs_full_scores=False,
+    needs=ScoreLevel.EXTRACTABLE,
 )

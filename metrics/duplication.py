@@ -6,6 +6,7 @@ import numpy as np
 
 from metrics.batch import ScoredBatch
 from metrics.metric import Column, Metric
+from metrics.token_scores import ScoreLevel
 
 
 def _duplicates(batch: ScoredBatch) -> dict[str, np.ndarray]:
@@ -28,5 +29,5 @@ DUPLICATES = Metric(
         ),
     ),
     compute=_duplicates,
-    needs_full_scores=False,
+    needs=ScoreLevel.EXTRACTABLE,
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from metrics.batch import ScoredBatch
 from metrics.metric import Column, Metric
+from metrics.token_scores import ScoreLevel
 
 _CARLINI = "Carlini et al. 2023, Quantifying Memorization Across Neural Language Models, ICLR"
 _BIDERMAN = "Biderman et al. 2023, Emergent and Predictable Memorization in Large Language Models, NeurIPS"
@@ -132,8 +133,11 @@ def _k_extractability(batch: ScoredBatch) -> dict[str, np.ndarray]:
 
 
 def _memorization(batch: ScoredBatch) -> dict[str, np.ndarray]:
+    return {"memorization_score": memorization_score(batch.scores.greedy_tokens, batch.suffix)}
+
+
+def _recall(batch: ScoredBatch) -> dict[str, np.ndarray]:
     return {
-        "memorization_score": memorization_score(batch.scores.greedy_tokens, batch.suffix),
         "memorization_accuracy": memorization_accuracy(batch.scores.rank),
         "el_10": batch.scores.extraction_likelihood.astype(np.float64),
     }
@@ -209,11 +213,11 @@ K_EXTRACTABILITY = Metric(
         ),
     ),
     compute=_k_extractability,
-    needs_full_scores=False,
+    needs=ScoreLevel.EXTRACTABLE,
 )
 
 MEMORIZATION = Metric(
-    name="memorization score and accuracy",
+    name="memorization score",
     columns=(
         Column(
             name="memorization_score",
@@ -225,6 +229,14 @@ MEMORIZATION = Metric(
             formula="(1/S) sum_i 1[greedy_i = suffix_i]",
             source=_BIDERMAN,
         ),
+    ),
+    compute=_memorization,
+    needs=ScoreLevel.MEMORIZATION,
+)
+
+RECALL = Metric(
+    name="memorization accuracy and extraction likelihood",
+    columns=(
         Column(
             name="memorization_accuracy",
             type="float64",
@@ -247,7 +259,7 @@ MEMORIZATION = Metric(
             source=_JANG,
         ),
     ),
-    compute=_memorization,
+    compute=_recall,
 )
 
 PROBABILISTIC_EXTRACTION = Metric(
@@ -280,4 +292,5 @@ PROBABILISTIC_EXTRACTION = Metric(
         _tries_column("n_p90_top_40", "0.9", "under top-k 40", "log_p_z_top_40"),
     ),
     compute=_probabilistic_extraction,
+    needs=ScoreLevel.LIKELIHOOD,
 )

@@ -27,6 +27,7 @@ from metrics.greedy_decoding import greedy_continuation
 from metrics.logit_statistics import (
     block_maxima,
     greedy_choice,
+    logprob,
     logprob_and_moments,
     rank,
     restore,
@@ -35,7 +36,7 @@ from metrics.logit_statistics import (
 from metrics.model_errors import ModelError
 from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
-from metrics.token_scores import TokenScores
+from metrics.token_scores import ScoreLevel, TokenScores
 from metrics.verification import Departure, first_mismatch, until_mismatch
 
 TOP_K = 40
@@ -50,9 +51,8 @@ def score(
     prefix_tokens: int,
     k_values: Sequence[int],
     *,
-    full: bool,
+    level: ScoreLevel,
     eos_token_id: int | None,
-    greedy: bool = False,
     batch_size: int | None = None,
     el_rows: np.ndarray | None = None,
     n: int = 10,
@@ -64,11 +64,10 @@ def score(
         tokens: int [N, T], the first P tokens are the prompt, the others must be reproduced.
         prefix_tokens: P, 1 <= P < T.
         k_values: Prompt lengths, ascending, the last is P.
-        full: True for every field; False for first mismatches and margins only, which takes far fewer logits.
-        greedy: True for the greedy tokens, too, where `full` is False: all that the exact memorization score needs.
+        level: Which fields are wanted; the lower, the less work.
         eos_token_id: The token banned from greedy decoding; None bans nothing.
         batch_size: Rows per pass; None chooses by model and device. Out of memory halves it and goes on.
-        el_rows: bool [N], the rows that get EL_n; None for none. Only with `full`.
+        el_rows: bool [N], the rows that get EL_n; None for none. Only at the level FULL.
         n: Length of the n-grams of EL_n.
 
     Returns:
@@ -97,9 +96,7 @@ def score(
             batch = slice(start, start + size)
             try:
                 parts.append(
-                    _score_batch(
-                        lm, rows[batch], cache, prefix_tokens, k_values, full, eos_token_id, wanted[batch], n, greedy
-                    )
+                    _score_batch(lm, rows[batch], cache, prefix_tokens, k_values, level, eos_token_id, wanted[batch], n)
                 )
                 start += size
                 continue
@@ -170,11 +167,10 @@ def _score_batch(
     cache: SlotCache | None,
     prefix_tokens: int,
     k_values: Sequence[int],
-    full: bool,
+    level: ScoreLevel,
     banned: int | None,
     wanted: np.ndarray,
     n: int,
-    greedy: bool,
 ) -> dict[str, np.ndarray]:
     """The fields of `TokenScores` for one batch; gathered from the device once."""
     tokens = torch.from_numpy(rows)
@@ -183,17 +179,18 @@ def _score_batch(
     tokens = tokens.to(lm.device, non_blocking=True)
     sweep = [first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned, cache) for k in k_values[:-1]]
     fields: dict[str, Tensor] = {}
-    if full:
-        departure, choice, fields = _full_pass(lm, tokens, prefix_tokens, banned, cache)
+    if level >= ScoreLevel.LIKELIHOOD:
+        departure, choice, fields = _whole_pass(lm, tokens, prefix_tokens, banned, cache, level)
+    else:
+        departure = first_mismatch(lm, tokens, prefix_tokens, banned, cache)
+    if level >= ScoreLevel.FULL:
         fields["extraction_likelihood"] = torch.full_like(departure.margin, torch.nan)
         chosen = torch.from_numpy(np.flatnonzero(wanted)).to(lm.device)
         fields["extraction_likelihood"][chosen] = extraction_likelihood(lm, tokens, cache, choice, chosen, n, banned)
-    else:
-        departure = first_mismatch(lm, tokens, prefix_tokens, banned, cache)
     sweep.append(departure)
     fields["first_mismatch"] = torch.stack([at_k.position for at_k in sweep], 1)
     fields["min_margin"] = torch.stack([at_k.margin for at_k in sweep]).amin(0)
-    if full or greedy:
+    if level >= ScoreLevel.MEMORIZATION:
         fields["greedy_tokens"], margin = greedy_continuation(
             lm, tokens, cache, departure.position, departure.token, prefix_tokens, banned
         )
@@ -207,32 +204,41 @@ def _cache(lm: CausalLM, size: int, length: int) -> SlotCache | None:
     return SlotCache(size, length) if lm.is_cacheable else None
 
 
-def _full_pass(
-    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, cache: SlotCache | None
-) -> tuple[Departure, Tensor, dict[str, Tensor]]:
-    """Where the suffix is left, the teacher-forced greedy tokens int64 [B, T-1], and what full scores read."""
+def _whole_pass(
+    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, cache: SlotCache | None, level: ScoreLevel
+) -> tuple[Departure, Tensor | None, dict[str, Tensor]]:
+    """One pass over all of a batch.
+
+    Returns:
+        Where the suffix is left; at the level FULL the teacher-forced greedy tokens int64 [B, T-1]; and the fields of
+        `TokenScores` that are read off the logits.
+    """
+    at = prefix_tokens - 1  # the state that speaks of the first suffix token
+    full = level >= ScoreLevel.FULL
     if cache is None:
         states = lm.states(tokens[:, :-1])
+        before, states = states[:, :at], states[:, at:]
     else:  # attention over two halves costs less than over the whole
-        halves = [lm.states(tokens[:, :prefix_tokens], cache.extend(slice(None), 0))]
+        prompt = lm.states(tokens[:, :prefix_tokens], cache.extend(slice(None), 0), only_last=not full)
+        before, states = prompt[:, :-1], prompt[:, -1:]
         if prefix_tokens < tokens.shape[1] - 1:
-            halves.append(lm.states(tokens[:, prefix_tokens:-1], cache.extend(slice(None), prefix_tokens)))
-        states = torch.cat(halves, 1)
-    at = prefix_tokens - 1  # the state that speaks of the first suffix token
-    prefix = _read_chunks(lm, states[:, :at], tokens[:, 1:prefix_tokens], banned, is_suffix=False) if at else {}
-    suffix = _read_chunks(lm, states[:, at:], tokens[:, prefix_tokens:], banned, is_suffix=True)
-    del states
+            rest = lm.states(tokens[:, prefix_tokens:-1], cache.extend(slice(None), prefix_tokens))
+            states = torch.cat([states, rest], 1)
+    prefix = _read_chunks(lm, before, tokens[:, 1:prefix_tokens], banned, level) if full and at else {}
+    suffix = _read_chunks(lm, states, tokens[:, prefix_tokens:], banned, level, top_k=TOP_K)
     choice, margin = suffix["choice"], suffix.pop("margin")
-    position, smallest = until_mismatch(suffix["rank"] > 0, margin)
+    position, smallest = until_mismatch(choice != tokens[:, prefix_tokens:], margin)
     last = position.clamp(max=choice.shape[1] - 1)[:, None]
+    departure = Departure(position, choice.gather(1, last)[:, 0], smallest)
     fields = {
         name: torch.cat([prefix[name], values], 1) if name in prefix else values for name, values in suffix.items()
     }
-    return Departure(position, choice.gather(1, last)[:, 0], smallest), fields.pop("choice"), fields
+    choice = fields.pop("choice")
+    return departure, choice if full else None, fields
 
 
 def _read_chunks(
-    lm: CausalLM, states: Tensor, true: Tensor, banned: int | None, *, is_suffix: bool
+    lm: CausalLM, states: Tensor, true: Tensor, banned: int | None, level: ScoreLevel, top_k: int | None = None
 ) -> dict[str, Tensor]:
     """What is read off the logits of states [B, L, width] about the tokens true [B, L]: [B, L] by name."""
     parts: dict[str, list[Tensor]] = {}
@@ -254,11 +260,15 @@ def _read_chunks(
             choice, margin = greedy_choice(logits, maxima)
             put("choice", choice)
             put("margin", margin)
-            put("rank", _rank(logits, true_token, choice, scratch))
+            if level >= ScoreLevel.FULL:
+                put("rank", _rank(logits, true_token, choice, scratch))
             if banned is not None:
                 restore(logits, maxima, banned, spared)
-            if is_suffix:
-                put("topk_logprob", topk_logprob(logits, maxima, true_token, TOP_K))
+            if top_k is not None:
+                put("topk_logprob", topk_logprob(logits, maxima, true_token, top_k))
+            if level < ScoreLevel.FULL:
+                put("logprob", logprob(logits, maxima, true_token, scratch))
+                continue
             for name, value in zip(
                 ("logprob", "logprob_mean", "logprob_std"),
                 logprob_and_moments(logits, maxima, true_token, scratch),

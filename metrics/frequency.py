@@ -6,6 +6,7 @@ import numpy as np
 
 from metrics.batch import ScoredBatch
 from metrics.metric import Column, Metric
+from metrics.token_scores import ScoreLevel
 
 _SOURCE = (
     "Prashanth et al. 2024, Recite, Reconstruct, Recollect: Memorization in LMs as a Multifaceted "
@@ -94,5 +95,5 @@ TOKEN_FREQUENCY = Metric(
         _column("p75", "float64", "75th percentile (linear interpolation)"),
     ),
     compute=_token_frequency,
-    needs_full_scores=False,
+    needs=ScoreLevel.EXTRACTABLE,
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from metrics.batch import ScoredBatch
 from metrics.metric import Column, Metric
+from metrics.token_scores import ScoreLevel
 
 _SOURCE = "Jelinek et al. 1977, Perplexity: a measure of the difficulty of speech recognition tasks, JASA 62(S1)"
 
@@ -40,12 +41,14 @@ def perplexity(logprob: np.ndarray) -> np.ndarray:
         return np.exp(mean_nll(logprob))
 
 
-def _perplexities(batch: ScoredBatch) -> dict[str, np.ndarray]:
+def _of_suffix(batch: ScoredBatch) -> dict[str, np.ndarray]:
+    return {"perplexity_suffix": perplexity(batch.scores.logprob[:, -batch.suffix_tokens :])}
+
+
+def _of_prefix_and_sequence(batch: ScoredBatch) -> dict[str, np.ndarray]:
     logprob = batch.scores.logprob
-    S = batch.suffix_tokens
     return {
-        "perplexity_prefix": perplexity(logprob[:, :-S]),
-        "perplexity_suffix": perplexity(logprob[:, -S:]),
+        "perplexity_prefix": perplexity(logprob[:, : -batch.suffix_tokens]),
         "perplexity_sequence": perplexity(logprob),
     }
 
@@ -62,16 +65,22 @@ def _column(part: str, positions: str, description: str) -> Column:
     )
 
 
+SUFFIX_PERPLEXITY = Metric(
+    name="perplexity of the suffix",
+    columns=(_column("suffix", "t=P+1..P+S", "Perplexity of the true continuation, given the prompt."),),
+    compute=_of_suffix,
+    needs=ScoreLevel.LIKELIHOOD,
+)
+
 PERPLEXITY = Metric(
-    name="perplexity",
+    name="perplexity of the prefix and of the sequence",
     columns=(
         _column(
             "prefix",
             "t=2..P",
             "Perplexity of the prompt; its first token, which nothing predicts, is not counted.",
         ),
-        _column("suffix", "t=P+1..P+S", "Perplexity of the true continuation, given the prompt."),
         _column("sequence", "t=2..P+S", "Perplexity of the whole sequence but its first token."),
     ),
-    compute=_perplexities,
+    compute=_of_prefix_and_sequence,
 )

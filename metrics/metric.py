@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metrics.batch import ScoredBatch
+from metrics.token_scores import ScoreLevel
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,10 @@ class Metric:
         compute: Takes a batch of N rows, returns one array of length N per column, by name. A masked or
             missing value is NaN in a float column; integer columns that may be missing return a numpy masked
             array. A list column returns a [N, K] array.
-        needs_full_scores: True where it reads anything beyond ranks and first mismatches, so that
-            `--scores extractable` leaves it out.
+        needs: The least level of scores that it can be computed from; below it is left out.
     """
 
     name: str
     columns: tuple[Column, ...]
     compute: Callable[[ScoredBatch], Mapping[str, np.ndarray]]
-    needs_full_scores: bool = True
+    needs: ScoreLevel = ScoreLevel.FULL

@@ -8,6 +8,7 @@ from rapidfuzz.distance import Levenshtein
 from metrics.batch import ScoredBatch
 from metrics.bleu import sentence_bleu
 from metrics.metric import Column, Metric
+from metrics.token_scores import ScoreLevel
 
 _POST = "Post 2018, A Call for Clarity in Reporting BLEU Scores, WMT"
 _KASSEM = "Kassem et al. 2023, Preserving Privacy Through DeMemorization, EMNLP"
@@ -92,4 +93,5 @@ SIMILARITY = Metric(
         ),
     ),
     compute=_similarity,
+    needs=ScoreLevel.MEMORIZATION,
 )

@@ -12,8 +12,11 @@ from reporting.numbers import count, percent
 from reporting.page import grouped, render_page, write_page
 from reporting.palette import looks
 
-LIKELIHOOD_FIELDS = ("memorization_score", "memorization_accuracy", "el_10", "log_p_z", "n_p50")
-"""Means and medians that need token scores; all null under `--scores extractable`."""
+LIKELIHOOD_FIELDS = (
+    *("memorization_score", "memorization_accuracy", "el_10", "n_sacrebleu"),
+    *("log_p_z", "n_p50", "perplexity_suffix"),
+)
+"""Means and medians, null where the level of scores was too low for them."""
 
 
 def write_report(summary: Mapping[str, Any], path: Path) -> None:
@@ -58,7 +61,11 @@ def report_page(summary: Mapping[str, Any]) -> str:
         headline=headline(summary),
         examples=_examples(summary),
         glossary=grouped(summary["columns"], "table"),
-        has_likelihood=any(summary["overall"][field] is not None for field in LIKELIHOOD_FIELDS),
+        likelihood_fields=[
+            field
+            for field in LIKELIHOOD_FIELDS
+            if any(row[field] is not None for row in (*summary["categories"], summary["overall"]))
+        ],
     )
 
 

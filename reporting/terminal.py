@@ -53,8 +53,10 @@ def print_summary(summary: Mapping[str, Any], console: Console, report: Path | N
     out.widest_table("category", [*rows, Row("all", summary["overall"], "bold")], _BY_CATEGORY)
     if summary["overall"]["log_p_z"] is not None:
         out.line("Scores are means, log10 p_z is the median.", "dim")
-    elif summary["scores"] == "extractable":
-        out.line("--scores extractable: no probabilities were computed; --scores full adds them.", "dim")
+    elif summary["overall"]["memorization_score"] is not None:
+        out.line("Scores are means.", "dim")
+    if summary["scores"] != "full":
+        out.line(f"Measured with --scores {summary['scores']}; --scores full adds the other metrics.", "dim")
     out.blank()
     for line in _notes(summary):
         out.line(line)

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from data.errors import InputError
 from metrics.categories import CATEGORIES
 from metrics.splits import SPLITS
+from metrics.token_scores import ScoreLevel
 from spark_jobs.compare_examples import comparison_examples
 from spark_jobs.compare_figures import Group, figures, joined
 from spark_jobs.continuations import ask_models
@@ -191,10 +192,10 @@ def _held_out_text(
 
 def _warnings(runs: Mapping[str, MeasuredRun]) -> list[str]:
     warnings = []
-    labels_only = [model for model, run in runs.items() if not run.full]
-    if labels_only:
+    lower = [f"{model}: {run.level.option}" for model, run in runs.items() if run.level < ScoreLevel.FULL]
+    if lower:
         warnings.append(
-            f"Measured with --scores extractable ({', '.join(labels_only)}): only what is extractable is compared."
+            f"Measured with less than --scores full ({', '.join(lower)}): only what is extractable is compared."
         )
     dtypes = {model: run.settings["dtype"] for model, run in runs.items()}
     if len(set(dtypes.values())) > 1:

@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.examples import shown_texts
 from spark_jobs.measured_run import MeasuredRun
@@ -59,11 +60,11 @@ def comparison_examples(
     )
     suffix = F.slice("tokens", before.prefix_tokens + 1, before.suffix_tokens)
     for model, run in runs.items():
-        if run.full:
+        if run.level >= ScoreLevel.MEMORIZATION:
             greedy = run.table(spark, "scores").select("sequence_id", F.col("greedy_tokens").alias(f"{model}_tokens"))
             chosen = chosen.join(greedy, "sequence_id")
         else:
-            # Without the full scores the continuation is known only where it is the suffix.
+            # Where only the label was asked for, the continuation is known only where it is the suffix.
             label = run.table(spark, "metrics").select("sequence_id", F.col("extractable").alias(f"{model}_label"))
             chosen = chosen.join(label, "sequence_id").withColumn(
                 f"{model}_tokens", F.when(F.col(f"{model}_label"), suffix)

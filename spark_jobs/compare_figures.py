@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from metrics.diversity import unique_ngrams
 from metrics.intervals import wilson_interval
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.continuations import EL_10, FLUENCY
 from spark_jobs.measured_run import MeasuredRun
@@ -53,7 +54,7 @@ def joined(spark: SparkSession, runs: Mapping[str, MeasuredRun], rows: DataFrame
     """
     table = reduce(DataFrame.unionAll, [_of_run(spark, model, run) for model, run in runs.items()])
     before = runs["before"]
-    if before.full:
+    if before.level == ScoreLevel.FULL:
         logprob = F.slice("logprob", -before.suffix_tokens, before.suffix_tokens)
         nll = F.greatest(-_sum(logprob) / before.suffix_tokens, F.lit(0.0)).alias("suffix_nll")
         rows = rows.join(before.table(spark, "scores").select("sequence_id", nll), "sequence_id")
@@ -85,7 +86,7 @@ def _with_answers(table: DataFrame, answers: Mapping[str, DataFrame | None]) -> 
 def _of_run(spark: SparkSession, model: str, run: MeasuredRun) -> DataFrame:
     metrics = run.table(spark, "metrics")
     id_and_model = ("sequence_id", F.lit(model).alias("model"), "extractable")
-    if not run.full:
+    if run.level < ScoreLevel.FULL:
         return metrics.select(*id_and_model, *[F.lit(None).cast(kind).alias(name) for name, kind in _FULL.items()])
     # ln n grows on where n itself is beyond float64: there ceil is nothing, and n = ln 2 / p_z.
     log_tries = F.when(F.col("n_p50") < F.lit(math.inf), F.log("n_p50")).otherwise(_LN_LN2 - F.col("log_p_z"))

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.measured_run import MeasuredRun
 from spark_jobs.pipeline import Progress
@@ -63,7 +64,7 @@ def _el_10(
     from metrics.forward_pass import score
 
     every = np.ones(len(tokens), bool)
-    settings = {"full": True, "eos_token_id": eos_token_id, "batch_size": batch_size, "el_rows": every}
+    settings = {"level": ScoreLevel.FULL, "eos_token_id": eos_token_id, "batch_size": batch_size, "el_rows": every}
     return score(model, tokens, prefix_tokens, (prefix_tokens,), **settings).extraction_likelihood
 
 
@@ -76,7 +77,7 @@ def _continuation_nll(
 
     # With all tokens but the last as the prompt, the pass has nothing to decode: half its cost.
     prompt = tokens.shape[1] - 1
-    settings = {"full": True, "eos_token_id": eos_token_id, "batch_size": batch_size}
+    settings = {"level": ScoreLevel.FULL, "eos_token_id": eos_token_id, "batch_size": batch_size}
     logprob = score(model, tokens, prompt, (prompt,), **settings).logprob
     return mean_nll(logprob[:, prefix_tokens - tokens.shape[1] :])
 

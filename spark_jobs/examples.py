@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from metrics.categories import CATEGORIES
 from metrics.redaction import redact_parts
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.run_config import RunConfig
 
@@ -42,7 +43,7 @@ def examples(pipeline: Pipeline, config: RunConfig) -> list[dict[str, Any]]:
         "metrics": ["extractable", "first_mismatch", *({"memorization_score"} & set(metrics.columns))],
         "labels": ["category", "is_harmful", "pii", "credentials", "why"],
         "sequences": ["tokens", "text"],
-    } | ({"scores": ["greedy_tokens"]} if pipeline.plan.full else {})
+    } | ({"scores": ["greedy_tokens"]} if pipeline.plan.level >= ScoreLevel.MEMORIZATION else {})
     rows = {number: {"place": place} for number, place in places.items()}
     for name, wanted in columns.items():
         # A few ids are looked for in each table: a join would send all of every table around.
@@ -99,7 +100,7 @@ def shown_texts(
 def _example(row: Mapping[str, Any], config: RunConfig, decode: Any) -> dict[str, Any]:
     greedy = row.get("greedy_tokens")
     if greedy is None and row["extractable"]:
-        # Without the full scores the continuation is known only where it is the suffix.
+        # Where only the label was asked for, the continuation is known only where it is the suffix.
         greedy = row["tokens"][config.prefix_tokens :]
     prefix, suffix, [continuation] = shown_texts(row, [greedy], config.prefix_tokens, decode, config.show_text)
     return {

@@ -13,7 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from metrics import compute_all, metric_columns
 from metrics.batch import ScoredBatch
 from metrics.token_bytes import TokenBytes, token_bytes
-from metrics.token_scores import TokenScores
+from metrics.token_scores import ScoreLevel, TokenScores
 from spark_jobs import workers
 from spark_jobs.schemas import SEQUENCES, arrow_schema, scores_columns
 
@@ -27,13 +27,13 @@ class MeasureSettings:
     vocab_size: int
     prefix_tokens: int
     k_values: tuple[int, ...]
-    full: bool
+    level: ScoreLevel
 
 
-def token_scores(batch: pa.RecordBatch, full: bool) -> TokenScores:
+def token_scores(batch: pa.RecordBatch, level: ScoreLevel) -> TokenScores:
     """The score columns of a batch as arrays."""
     arrays = {}
-    for column in scores_columns(full)[1:]:
+    for column in scores_columns(level)[1:]:
         values = batch.column(column.name)
         is_list = column.type.startswith("list")
         arrays[column.name] = (
@@ -54,7 +54,7 @@ def scored_batch(
         text=batch.column("text").to_pylist(),
         prefix_tokens=settings.prefix_tokens,
         k_values=settings.k_values,
-        scores=token_scores(batch, settings.full),
+        scores=token_scores(batch, settings.level),
         decode=decode,
         token_counts=token_counts,
         duplicates=batch.column("duplicates").fill_null(-1).to_numpy(),
@@ -64,7 +64,7 @@ def scored_batch(
 def _measure_batches(
     settings: MeasureSettings, token_counts: np.ndarray | None, look_up: TokenBytes | None
 ) -> workers.ArrowFunction:
-    schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.full)))
+    schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.level)))
 
     @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -72,7 +72,7 @@ def _measure_batches(
         for batch in batches:
             if batch.num_rows == 0:
                 continue
-            values = compute_all(scored_batch(batch, settings, token_counts, decode), settings.full)
+            values = compute_all(scored_batch(batch, settings, token_counts, decode), settings.level)
             columns = [batch.column("sequence_id")]
             columns += [to_arrow(values[field.name], field.type) for field in list(schema)[1:]]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -118,5 +118,5 @@ def measured(
     # The smaller tables are hashed and the scores pass by them: sorting all, as Spark would, costs more.
     joined = scores.join(texts.hint("shuffle_hash"), "sequence_id")
     joined = joined.join(duplicates.hint("shuffle_hash"), "sequence_id", "left")
-    schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.full)))
+    schema = arrow_schema((SEQUENCES[0], *metric_columns(settings.level)))
     return joined.mapInArrow(_measure_batches(settings, token_counts, look_up), from_arrow_schema(schema))

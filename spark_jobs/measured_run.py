@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from data.errors import InputError
 from metrics.loading import describe_model
+from metrics.token_scores import ScoreLevel
 from spark_jobs.plan import TABLE_STAGES
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.watch import run_action
@@ -63,9 +64,9 @@ class MeasuredRun:
         return self.settings["suffix_tokens"]
 
     @property
-    def full(self) -> bool:
-        """Whether it holds all scores, or only the label."""
-        return self.settings["scores"] == "full"
+    def level(self) -> ScoreLevel:
+        """How much the model was asked."""
+        return ScoreLevel.of(self.settings["scores"])
 
     def table(self, spark: SparkSession, name: str) -> DataFrame:
         """Table `name` of the run."""

@@ -133,7 +133,7 @@ class Pipeline:
             device=config.device,
             prefix_tokens=config.prefix_tokens,
             k_values=config.k,
-            full=self.plan.full,
+            level=self.plan.level,
             eos_token_id=self.plan.model.eos_token_id,
             batch_size=config.batch_size,
             checkpoint_rows=config.checkpoint_rows,
@@ -147,7 +147,7 @@ class Pipeline:
             vocab_size=self.plan.model.vocab_size,
             prefix_tokens=self.plan.config.prefix_tokens,
             k_values=self.plan.config.k,
-            full=self.plan.full,
+            level=self.plan.level,
         )
         counts: np.ndarray | None = token_counts(self.folder, self.plan.model.vocab_size)
         frame = measured(
@@ -259,7 +259,7 @@ class Pipeline:
                     "skipped": False,
                 }
             ],
-            "columns": column_reference(plan.full),
+            "columns": column_reference(plan.level),
         }
         write_json(self.folder.path / "summary.json", summary)
         self.folder.finish("summarize", plan.settings["summarize"], self.rows["sampled"], seconds)

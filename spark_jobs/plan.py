@@ -12,6 +12,7 @@ from data.corpus import corpus_files, open_corpus
 from data.errors import InputError
 from metrics.categories.ner import NerModelError, load_ner
 from metrics.loading import ModelInfo, describe_model, load_tokenizer, resolve_device, tokenizer_fits
+from metrics.token_scores import ScoreLevel
 from spark_jobs.run_config import RunConfig
 from spark_jobs.run_folder import RunFolder, settings_key
 
@@ -71,9 +72,9 @@ class Plan:
         return {stage: self.settings[stage] for stage in TABLE_STAGES}
 
     @property
-    def full(self) -> bool:
-        """Whether all scores are wanted, or only the label."""
-        return self.config.scores == "full"
+    def level(self) -> ScoreLevel:
+        """How much is asked of the model."""
+        return ScoreLevel.of(self.config.scores)
 
     def overview(self) -> dict[str, str]:
         """The plan in words, in the order of `--dry-run`."""
@@ -262,7 +263,7 @@ def _stage_settings(
         "model fingerprint": model.fingerprint,
         "k": list(config.k),
         "scores": config.scores,
-        "el_rows": config.el_rows if config.scores == "full" else None,
+        "el_rows": config.el_rows if ScoreLevel.of(config.scores) == ScoreLevel.FULL else None,
         "dtype": config.dtype,
         "checkpoint_rows": config.checkpoint_rows,
     }

@@ -23,7 +23,7 @@ class RunConfig:
         k: Prompt lengths of the sweep, P among them.
         sample: Keep this many rows, chosen by a hash of the id and the seed.
         seed: Seed of every choice made by chance.
-        scores: `full`, or `extractable` for the label only.
+        scores: How much is asked of the model: the name of a `ScoreLevel`, in small letters.
         el_rows: How many rows get the extraction likelihood EL_10, the one costly metric; -1 is all of them.
         duplicates: Table with a count per `sequence_id`.
         token_counts: Table with a count per token id.

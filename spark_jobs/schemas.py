@@ -11,6 +11,7 @@ from metrics.categories import EVIDENCE_COLUMNS
 from metrics.categories.evidence import SPANS_TYPE
 from metrics.metric import Column
 from metrics.taxonomy import TAXONOMY
+from metrics.token_scores import FIELD_LEVELS, ScoreLevel
 
 _ID = Column("sequence_id", "int64", "Identifies the sequence in every table.")
 
@@ -32,7 +33,7 @@ REJECTED = (
     Column("raw", "string", "The row as it came, as JSON."),
 )
 
-SCORES_EXTRACTABLE = (
+SCORES = (
     _ID,
     Column(
         "first_mismatch",
@@ -53,13 +54,11 @@ SCORES_EXTRACTABLE = (
         unit="logits",
         range="[0, inf)",
     ),
-)
-
-SCORES_FULL = (
     Column(
         "logprob",
         "list<float32>",
-        "Log-probability of tokens 1..T-1, each given all tokens before it.",
+        "Log-probability of tokens 1..T-1, each given all tokens before it; under `--scores likelihood` of the S "
+        "suffix tokens only.",
         unit="nats",
         range="(-inf, 0]",
         direction="higher = more memorized",
@@ -140,8 +139,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "rejected": REJECTED,
     "duplicates": DUPLICATES,
     "token_counts": TOKEN_COUNTS,
-    "scores": SCORES_EXTRACTABLE + SCORES_FULL,
-    "metrics": (_ID, *metric_columns(full=True)),
+    "scores": SCORES,
+    "metrics": (_ID, *metric_columns(ScoreLevel.FULL)),
     "labels": LABELS,
     "predictions": PREDICTIONS,
 }
@@ -180,6 +179,6 @@ def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
     return pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in columns])
 
 
-def scores_columns(full: bool) -> tuple[Column, ...]:
-    """The columns of the scores table under `--scores full` or `--scores extractable`."""
-    return SCORES_EXTRACTABLE + SCORES_FULL if full else SCORES_EXTRACTABLE
+def scores_columns(level: ScoreLevel) -> tuple[Column, ...]:
+    """The columns of the scores table at a level."""
+    return tuple(column for column in SCORES if column is _ID or FIELD_LEVELS[column.name] <= level)

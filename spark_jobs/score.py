@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
+from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.schemas import arrow_schema, scores_columns
@@ -33,14 +34,14 @@ class ScoreSettings:
     device: str
     prefix_tokens: int
     k_values: tuple[int, ...]
-    full: bool
+    level: ScoreLevel
     eos_token_id: int | None
     batch_size: int | None
     checkpoint_rows: int
 
 
 def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
-    schema = arrow_schema(scores_columns(settings.full))
+    schema = arrow_schema(scores_columns(settings.level))
 
     @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -55,10 +56,12 @@ def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
                 workers.matrix(batch.column("tokens"), batch.num_rows),
                 settings.prefix_tokens,
                 settings.k_values,
-                full=settings.full,
+                level=settings.level,
                 eos_token_id=settings.eos_token_id,
                 batch_size=settings.batch_size,
-                el_rows=batch.column("wants_el").to_numpy(zero_copy_only=False) if settings.full else None,
+                el_rows=batch.column("wants_el").to_numpy(zero_copy_only=False)
+                if settings.level == ScoreLevel.FULL
+                else None,
             )
             columns = [batch.column("sequence_id")]
             for field in list(schema)[1:]:
@@ -94,12 +97,12 @@ def score_table(
     parts = folder.partial("scores")
     parts.mkdir(exist_ok=True)
     sequences = spark.read.parquet(str(folder.table("sequences"))).select("sequence_id", "tokens")
-    if settings.full:
+    if settings.level == ScoreLevel.FULL:
         sequences = run_action(
             spark, "score: choose the rows for EL", lambda: _with_el_choice(sequences, rows, el_rows, seed)
         )
     chunks = min(_MOST_CHUNKS, max(1, math.ceil(rows / settings.checkpoint_rows)))
-    output = from_arrow_schema(arrow_schema(scores_columns(settings.full)))
+    output = from_arrow_schema(arrow_schema(scores_columns(settings.level)))
     cores = spark.sparkContext.defaultParallelism
     per_chunk = rows / chunks
     done = 0

@@ -15,6 +15,7 @@ from metrics import metric_columns
 from metrics.categories import CATEGORIES
 from metrics.intervals import wilson_interval
 from metrics.membership import MEMBERSHIP_SCORES, auroc, tpr_at_fpr
+from metrics.token_scores import ScoreLevel
 from spark_jobs.schemas import TABLES, scores_columns
 
 NEAR_TIE_MARGIN = 1e-4
@@ -269,10 +270,10 @@ def summarize(
         table.unpersist()
 
 
-def column_reference(full: bool) -> list[dict[str, str]]:
+def column_reference(level: ScoreLevel) -> list[dict[str, str]]:
     """The glossary of the report: every column of every table that the run has."""
     tables = TABLES | {
-        "scores": scores_columns(full),
-        "metrics": (TABLES["metrics"][0], *metric_columns(full)),
+        "scores": scores_columns(level),
+        "metrics": (TABLES["metrics"][0], *metric_columns(level)),
     }
     return [{"table": table} | asdict(column) for table, columns in tables.items() for column in columns]

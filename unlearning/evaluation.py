@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from metrics.extraction import memorization_accuracy
 from metrics.forward_pass import score
 from metrics.model_errors import ModelError
+from metrics.token_scores import ScoreLevel
 from unlearning.method import NonFiniteError
 from unlearning.policy import Policy
 
@@ -90,7 +91,7 @@ def _sums(network: PreTrainedModel, rows: np.ndarray, prefix_tokens: int, eos_to
         rows,
         prefix_tokens,
         (prefix_tokens,),
-        full=True,
+        level=ScoreLevel.FULL,
         eos_token_id=eos_token_id,
         el_rows=np.ones(len(rows), bool),
         n=EL_N,

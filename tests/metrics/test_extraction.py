@@ -14,6 +14,7 @@ from metrics.extraction import (
     K_EXTRACTABILITY,
     MEMORIZATION,
     PROBABILISTIC_EXTRACTION,
+    RECALL,
     memorization_accuracy,
     memorization_score,
     min_prefix,
@@ -72,7 +73,7 @@ def test_memorization_accuracy_is_over_all_predicted_positions():
 
 
 def test_memorization_columns():
-    result = MEMORIZATION.compute(batch())
+    result = MEMORIZATION.compute(batch()) | RECALL.compute(batch())
     assert result["memorization_score"].tolist() == [1.0, 1.0, 0.5]
     assert result["memorization_accuracy"].tolist() == [1.0, 0.5, 0.5]
     np.testing.assert_array_equal(result["el_10"], [1.0, np.nan, 0.0])

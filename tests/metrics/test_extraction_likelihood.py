@@ -8,6 +8,7 @@ import torch
 
 import metrics.extraction_likelihood as el
 from metrics.forward_pass import score
+from metrics.token_scores import ScoreLevel
 
 
 def naive_el(model, tokens: np.ndarray, n: int) -> np.ndarray:
@@ -37,7 +38,9 @@ def naive_el(model, tokens: np.ndarray, n: int) -> np.ndarray:
 def test_equals_the_definition(memorized, n):
     picked = np.concatenate([np.flatnonzero(memorized.copies > 1)[:70], np.flatnonzero(memorized.copies <= 1)[:20]])
     tokens = memorized.tokens[picked]
-    scores = score(memorized.model, tokens, 12, (12,), full=True, eos_token_id=0, el_rows=np.ones(90, bool), n=n)
+    scores = score(
+        memorized.model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0, el_rows=np.ones(90, bool), n=n
+    )
     np.testing.assert_allclose(scores.extraction_likelihood, naive_el(memorized.model, tokens, n), atol=1e-6)
     assert len(np.unique(scores.extraction_likelihood)) > 5
 
@@ -46,7 +49,9 @@ def test_repeating_text_counts_shifted_n_grams(memorized):
     # In a row with a period the continuation can fall out of step and still give the row's n-grams away.
     rng = np.random.default_rng(5)
     tokens = np.tile(rng.integers(1, 40, (40, 3)), 8).astype(np.int32)
-    scores = score(memorized.model, tokens, 12, (12,), full=True, eos_token_id=0, el_rows=np.ones(40, bool), n=2)
+    scores = score(
+        memorized.model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0, el_rows=np.ones(40, bool), n=2
+    )
     expected = naive_el(memorized.model, tokens, 2)
     np.testing.assert_allclose(scores.extraction_likelihood, expected, atol=1e-6)
     assert (expected > 0).any()
@@ -54,9 +59,9 @@ def test_repeating_text_counts_shifted_n_grams(memorized):
 
 def test_small_waves_give_the_same(memorized, monkeypatch):
     tokens, every = memorized.tokens[:100], np.ones(100, bool)
-    one = score(memorized.model, tokens, 12, (12,), full=True, eos_token_id=0, el_rows=every, n=3)
+    one = score(memorized.model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0, el_rows=every, n=3)
     monkeypatch.setattr(el, "_WAVE_BYTES", {"cpu": 1})
-    many = score(memorized.model, tokens, 12, (12,), full=True, eos_token_id=0, el_rows=every, n=3)
+    many = score(memorized.model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0, el_rows=every, n=3)
     np.testing.assert_array_equal(one.extraction_likelihood, many.extraction_likelihood)
 
 
@@ -64,16 +69,27 @@ def test_only_the_rows_asked_for(memorized):
     wanted = np.zeros(50, bool)
     wanted[[3, 40]] = True
     scores = score(
-        memorized.model, memorized.tokens[:50], 12, (12,), full=True, eos_token_id=0, el_rows=wanted, batch_size=16
+        memorized.model,
+        memorized.tokens[:50],
+        12,
+        (12,),
+        level=ScoreLevel.FULL,
+        eos_token_id=0,
+        el_rows=wanted,
+        batch_size=16,
     )
     np.testing.assert_array_equal(np.isnan(scores.extraction_likelihood), ~wanted)
 
 
 def test_too_short_for_one_n_gram_is_not_a_number(memorized):
     tokens = memorized.tokens[:3, :10]
-    scores = score(memorized.model, tokens, 5, (5,), full=True, eos_token_id=0, el_rows=np.ones(3, bool), n=10)
+    scores = score(
+        memorized.model, tokens, 5, (5,), level=ScoreLevel.FULL, eos_token_id=0, el_rows=np.ones(3, bool), n=10
+    )
     assert np.isnan(scores.extraction_likelihood).all()
-    scores = score(memorized.model, tokens, 5, (5,), full=True, eos_token_id=0, el_rows=np.ones(3, bool), n=9)
+    scores = score(
+        memorized.model, tokens, 5, (5,), level=ScoreLevel.FULL, eos_token_id=0, el_rows=np.ones(3, bool), n=9
+    )
     assert not np.isnan(scores.extraction_likelihood).any()
 
 

@@ -21,7 +21,7 @@ from metrics import causal_lm as causal_lm_module
 from metrics.causal_lm import causal_lm
 from metrics.forward_pass import default_batch_size, score
 from metrics.model_errors import ModelError
-from metrics.token_scores import TokenScores
+from metrics.token_scores import FIELD_LEVELS, ScoreLevel, TokenScores
 
 
 def assert_same(one: TokenScores, other: TokenScores) -> None:
@@ -45,7 +45,7 @@ def full_logits(model, tokens: np.ndarray) -> torch.Tensor:
 def reference(memorized):
     """Sequences of every kind, their scores, and their logits in float64."""
     tokens = memorized.tokens[::6]
-    scores = score(memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0)
+    scores = score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.FULL, eos_token_id=0)
     return tokens, scores, full_logits(memorized.model, tokens)
 
 
@@ -125,20 +125,38 @@ def test_margin_is_the_smallest_gap_of_the_decisions_that_count(memorized, refer
 
 def test_extractable_scores_are_the_full_ones(memorized, reference):
     tokens, scores, _ = reference
-    short = score(memorized.model, tokens, 12, (4, 8, 12), full=False, eos_token_id=0)
+    short = score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.EXTRACTABLE, eos_token_id=0)
     np.testing.assert_array_equal(short.first_mismatch, scores.first_mismatch)
     assert short.logprob is short.rank is short.greedy_tokens is short.extraction_likelihood is None
     # Fewer decisions are taken, since nothing is decoded after a mismatch.
     assert (short.min_margin >= scores.min_margin - 1e-5).all()
 
 
+@pytest.mark.parametrize("level", [ScoreLevel.MEMORIZATION, ScoreLevel.LIKELIHOOD])
+def test_scores_in_between_are_the_full_ones_as_far_as_they_go(memorized, reference, level):
+    tokens, scores, _ = reference
+    some = score(memorized.model, tokens, 12, (4, 8, 12), level=level, eos_token_id=0)
+    assert some.level == level
+    expected = {name: value if FIELD_LEVELS[name] <= level else None for name, value in vars(scores).items()}
+    if level == ScoreLevel.LIKELIHOOD:
+        expected["logprob"] = scores.logprob[:, -12:]
+    assert_same(some, TokenScores(**expected))
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_the_batch_size_changes_nothing(memorized, reference, batch_size):
     tokens = reference[0][::3]
     wanted = np.arange(len(tokens)) % 5 == 0
-    every = score(memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0, el_rows=wanted)
+    every = score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.FULL, eos_token_id=0, el_rows=wanted)
     some = score(
-        memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0, el_rows=wanted, batch_size=batch_size
+        memorized.model,
+        tokens,
+        12,
+        (4, 8, 12),
+        level=ScoreLevel.FULL,
+        eos_token_id=0,
+        el_rows=wanted,
+        batch_size=batch_size,
     )
     assert_same(some, every)
 
@@ -146,7 +164,7 @@ def test_the_batch_size_changes_nothing(memorized, reference, batch_size):
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
 def test_labels_and_continuations_are_the_same_to_the_bit_in_any_batch(memorized, reference, batch_size):
     """Rows go on in ever smaller groups; who else is in a group must not matter."""
-    options = {"full": False, "greedy": True, "eos_token_id": 0}
+    options = {"level": ScoreLevel.MEMORIZATION, "eos_token_id": 0}
     every = score(memorized.model, reference[0], 12, (8, 12), **options)
     some = score(memorized.model, reference[0], 12, (8, 12), **options, batch_size=batch_size)
     for name in ("first_mismatch", "greedy_tokens", "min_margin"):
@@ -154,16 +172,17 @@ def test_labels_and_continuations_are_the_same_to_the_bit_in_any_batch(memorized
 
 
 @pytest.mark.parametrize(("prefix_tokens", "suffix_tokens"), [(1, 12), (2, 3), (3, 1), (12, 2), (12, 4)])
-def test_full_scores_of_short_prompts_and_suffixes_are_the_same_to_the_bit_in_any_batch(
+def test_scores_of_short_prompts_and_suffixes_are_the_same_to_the_bit_in_any_batch(
     memorized, prefix_tokens, suffix_tokens
 ):
     tokens = memorized.tokens[:33, : prefix_tokens + suffix_tokens]
-    options = {"full": True, "eos_token_id": 0}
-    every = score(memorized.model, tokens, prefix_tokens, (prefix_tokens,), **options)
-    for batch_size in (1, 3, 32):
-        some = score(memorized.model, tokens, prefix_tokens, (prefix_tokens,), **options, batch_size=batch_size)
-        for name, value in vars(every).items():
-            np.testing.assert_array_equal(getattr(some, name), value, err_msg=name)
+    for level in (ScoreLevel.LIKELIHOOD, ScoreLevel.FULL):
+        options = {"level": level, "eos_token_id": 0}
+        every = score(memorized.model, tokens, prefix_tokens, (prefix_tokens,), **options)
+        for batch_size in (1, 3, 32):
+            some = score(memorized.model, tokens, prefix_tokens, (prefix_tokens,), **options, batch_size=batch_size)
+            for name, value in vars(every).items():
+                np.testing.assert_array_equal(getattr(some, name), value, err_msg=name)
     logprob = full_logits(memorized.model, tokens).log_softmax(-1)
     expected = logprob.gather(2, torch.from_numpy(tokens[:, 1:]).long()[..., None])[..., 0]
     np.testing.assert_allclose(every.logprob, expected, rtol=1e-4, atol=1e-5)
@@ -181,13 +200,13 @@ def test_a_batch_fits_where_few_rows_do():
 def test_chunks_of_the_head_change_nothing(memorized, reference, monkeypatch):
     tokens, scores, _ = reference
     monkeypatch.setattr(causal_lm_module, "_CHUNK_LOGITS", {"cpu": 192 * 5})
-    assert_same(score(memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0), scores)
+    assert_same(score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.FULL, eos_token_id=0), scores)
 
 
 def test_ties_go_to_the_lowest_id(memorized):
     model = copy.deepcopy(memorized.model)
     tokens = memorized.tokens[memorized.copies > 1][:60].copy()
-    before = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
+    before = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     head = model.get_output_embeddings().weight.data
     # Token 190 becomes a twin of token 5 in the head: the two always have the same logit.
     head[190] = head[5]
@@ -196,8 +215,8 @@ def test_ties_go_to_the_lowest_id(memorized):
     assert hit.any()
     twin = tokens.copy()
     twin[:, 12:][fives] = 190
-    low = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
-    high = score(model, twin, 12, (12,), full=True, eos_token_id=0)
+    low = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
+    high = score(model, twin, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     assert (low.rank[:, 11:][hit] == 0).all()
     row, column = np.argwhere(hit)[0]
     assert high.rank[row, 11 + column] == 1
@@ -209,10 +228,13 @@ def test_ties_go_to_the_lowest_id(memorized):
 
 def test_end_of_text_in_the_suffix_is_never_extractable(memorized):
     extractable = memorized.tokens[
-        score(memorized.model, memorized.tokens, 12, (12,), full=False, eos_token_id=0).first_mismatch[:, 0] == 12
+        score(
+            memorized.model, memorized.tokens, 12, (12,), level=ScoreLevel.EXTRACTABLE, eos_token_id=0
+        ).first_mismatch[:, 0]
+        == 12
     ][:20].copy()
     extractable[:, 20] = 0
-    scores = score(memorized.model, extractable, 12, (12,), full=True, eos_token_id=0)
+    scores = score(memorized.model, extractable, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     np.testing.assert_array_equal(scores.first_mismatch[:, 0], 8)
     np.testing.assert_array_equal(scores.rank[:, 19], 191)
     assert np.isfinite(scores.logprob[:, 19]).all()
@@ -272,7 +294,7 @@ def test_models_that_do_more_than_their_head(build):
             min_new_tokens=8,
             max_new_tokens=8,
         )[:, 8:].numpy()
-    scores = score(model, tokens, 8, (8,), full=True, eos_token_id=2, batch_size=4)
+    scores = score(model, tokens, 8, (8,), level=ScoreLevel.FULL, eos_token_id=2, batch_size=4)
     expected = true[:, :-1].log_softmax(-1).gather(-1, torch.from_numpy(tokens[:, 1:]).long()[..., None])[..., 0]
     np.testing.assert_allclose(scores.logprob, expected, atol=1e-4)
     np.testing.assert_array_equal(scores.greedy_tokens, own)
@@ -289,7 +311,7 @@ def test_out_of_memory_halves_the_batch(memorized, reference):
 
     handle = memorized.model.base_model.register_forward_pre_hook(small_device, with_kwargs=True)
     try:
-        survived = score(memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0, batch_size=64)
+        survived = score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.FULL, eos_token_id=0, batch_size=64)
     finally:
         handle.remove()
     assert_same(survived, scores)
@@ -304,7 +326,7 @@ def test_the_cpu_allocator_running_out_counts_too(memorized):
     handle = memorized.model.base_model.register_forward_pre_hook(full_machine, with_kwargs=True)
     try:
         with pytest.raises(RuntimeError) as caught:
-            score(memorized.model, memorized.tokens[:8], 12, (12,), full=True, eos_token_id=0)
+            score(memorized.model, memorized.tokens[:8], 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     finally:
         handle.remove()
     assert "Not even one sequence of 24 tokens" in "".join(caught.value.__notes__)
@@ -317,25 +339,25 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(memorized):
     handle = memorized.model.base_model.register_forward_pre_hook(broken, with_kwargs=True)
     try:
         with pytest.raises(RuntimeError, match="something else"):
-            score(memorized.model, memorized.tokens[:8], 12, (12,), full=True, eos_token_id=0)
+            score(memorized.model, memorized.tokens[:8], 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     finally:
         handle.remove()
 
 
-@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("level", ScoreLevel)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_broken_model_is_refused(memorized, full, value):
+def test_a_broken_model_is_refused(memorized, level, value):
     model = copy.deepcopy(memorized.model)
     model.get_output_embeddings().weight.data[7] = value
     with pytest.raises(ModelError, match="not finite"):
-        score(model, memorized.tokens[:8], 12, (12,), full=full, eos_token_id=0)
+        score(model, memorized.tokens[:8], 12, (12,), level=level, eos_token_id=0)
 
 
 def test_bfloat16_runs(memorized):
     model = copy.deepcopy(memorized.model).to(torch.bfloat16)
     tokens = memorized.tokens[:100]
-    narrow = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
-    wide = score(memorized.model, tokens, 12, (12,), full=True, eos_token_id=0)
+    narrow = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
+    wide = score(memorized.model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     assert narrow.logprob.dtype == np.float32
     assert np.median(np.abs(narrow.logprob - wide.logprob)) < 0.1
 
@@ -344,13 +366,13 @@ def test_training_mode_is_left_as_it_was(memorized):
     model = copy.deepcopy(memorized.model)
     model.config.hidden_dropout = 0.5
     model.train()
-    scores = score(model, memorized.tokens[:8], 12, (12,), full=True, eos_token_id=0)
+    scores = score(model, memorized.tokens[:8], 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     assert model.training
-    assert_same(scores, score(memorized.model, memorized.tokens[:8], 12, (12,), full=True, eos_token_id=0))
+    assert_same(scores, score(memorized.model, memorized.tokens[:8], 12, (12,), level=ScoreLevel.FULL, eos_token_id=0))
 
 
 def test_no_rows_give_empty_arrays(memorized):
-    scores = score(memorized.model, np.zeros((0, 24), np.int32), 12, (4, 12), full=True, eos_token_id=0)
+    scores = score(memorized.model, np.zeros((0, 24), np.int32), 12, (4, 12), level=ScoreLevel.FULL, eos_token_id=0)
     assert scores.first_mismatch.shape == (0, 2)
     assert scores.logprob.shape == (0, 23)
     assert scores.greedy_tokens.shape == (0, 12)
@@ -372,4 +394,4 @@ def test_no_rows_give_empty_arrays(memorized):
 def test_what_does_not_fit_is_refused(memorized, change, message):
     arguments = {"tokens": memorized.tokens[:2], "prefix_tokens": 12, "k_values": (12,), "eos_token_id": 0} | change
     with pytest.raises(ValueError, match=message):
-        score(memorized.model, full=True, **arguments)
+        score(memorized.model, level=ScoreLevel.FULL, **arguments)

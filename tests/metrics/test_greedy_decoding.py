@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from metrics.causal_lm import causal_lm
 from metrics.forward_pass import score
 from metrics.packed_linear import pack_linears
+from metrics.token_scores import ScoreLevel
 
 
 def generate(model: PreTrainedModel, prefix: np.ndarray, new: int, eos: int | None) -> np.ndarray:
@@ -35,12 +36,12 @@ def first_difference(greedy: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 def test_no_disagreement_with_generate_on_1200_sequences(memorized):
     tokens = memorized.tokens
-    scores = score(memorized.model, tokens, 12, (4, 8, 12), full=True, eos_token_id=0)
+    scores = score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.FULL, eos_token_id=0)
     for column, k in enumerate((4, 8, 12)):
         expected = generate(memorized.model, tokens[:, 12 - k : 12], 12, eos=0)
         np.testing.assert_array_equal(scores.first_mismatch[:, column], first_difference(expected, tokens[:, 12:]))
     np.testing.assert_array_equal(scores.greedy_tokens, expected)
-    without_probabilities = score(memorized.model, tokens, 12, (12,), full=False, greedy=True, eos_token_id=0)
+    without_probabilities = score(memorized.model, tokens, 12, (12,), level=ScoreLevel.MEMORIZATION, eos_token_id=0)
     np.testing.assert_array_equal(without_probabilities.greedy_tokens, expected)
     np.testing.assert_array_equal(without_probabilities.first_mismatch[:, 0], scores.first_mismatch[:, -1])
     assert without_probabilities.logprob is None
@@ -63,7 +64,7 @@ def test_no_disagreement_with_generate_on_real_text(subject):
     pick = [*often.tokens.iloc[:: len(often) // 80], *rare.tokens.iloc[:: len(rare) // 80]]
     tokens = np.stack(pick).astype(np.int32)
     model = AutoModelForCausalLM.from_pretrained(subject / "model", dtype=torch.float32).eval()
-    scores = score(model, tokens, 32, (32,), full=True, eos_token_id=0)
+    scores = score(model, tokens, 32, (32,), level=ScoreLevel.FULL, eos_token_id=0)
     np.testing.assert_array_equal(scores.greedy_tokens, generate(model, tokens[:, :32], 32, eos=0))
     mismatch = scores.first_mismatch[:, 0]
     assert (mismatch == 32).sum() > 20 and (mismatch < 32).sum() > 20
@@ -83,14 +84,14 @@ def test_other_architectures(tiny_model, architecture, cacheable):
     for row in range(0, 24, 2):
         tokens[row, 8 : 8 + row // 2] = own[row, : row // 2]
     tokens[-1, 8:] = generate(model, tokens[-1:, :8], 8, eos=2)
-    scores = score(model, tokens, 8, (8,), full=True, eos_token_id=2, batch_size=10)
+    scores = score(model, tokens, 8, (8,), level=ScoreLevel.FULL, eos_token_id=2, batch_size=10)
     expected = generate(model, tokens[:, :8], 8, eos=2)
     np.testing.assert_array_equal(scores.greedy_tokens, expected)
     np.testing.assert_array_equal(scores.first_mismatch[:, 0], first_difference(expected, tokens[:, 8:]))
     assert scores.first_mismatch[-1, 0] == 8
     # The same where layers are packed, and where no probabilities are asked for.
     pack_linears(model.requires_grad_(False))
-    packed = score(model, tokens, 8, (8,), full=False, greedy=True, eos_token_id=2, batch_size=10)
+    packed = score(model, tokens, 8, (8,), level=ScoreLevel.MEMORIZATION, eos_token_id=2, batch_size=10)
     np.testing.assert_array_equal(packed.greedy_tokens, expected)
 
 
@@ -105,13 +106,13 @@ def test_nothing_is_banned_without_an_end_of_text_token(memorized):
     original = model.get_output_embeddings()
     model.set_output_embeddings(bias.requires_grad_(False))
     try:
-        free = score(model, tokens, 12, (12,), full=True, eos_token_id=None)
-        banned = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
+        free = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=None)
+        banned = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     finally:
         model.set_output_embeddings(original)
     assert (free.greedy_tokens == 0).all() and (free.first_mismatch == 0).all()
     # Banned, the argmax is what it would be without the favourite ...
-    plain = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
+    plain = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     np.testing.assert_array_equal(banned.greedy_tokens, plain.greedy_tokens)
     np.testing.assert_array_equal(banned.first_mismatch, plain.first_mismatch)
     # ... while the favourite keeps its share of the probability: nothing is left for the others.

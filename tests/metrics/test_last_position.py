@@ -10,6 +10,7 @@ from metrics.causal_lm import _is_spared, causal_lm
 from metrics.forward_pass import score
 from metrics.last_position import modules_by_position, only_last_position
 from metrics.slot_cache import SlotCache
+from metrics.token_scores import ScoreLevel
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,8 @@ def test_a_module_that_mixes_positions_is_not_spared(tiny_model, monkeypatch):
     forward = mlp.forward
     monkeypatch.setattr(mlp, "forward", lambda states: forward(states + 30 * states.cumsum(1)))
     tokens = np.random.default_rng(0).integers(1, 300, (20, 24))
-    labels = score(model, tokens, 12, (12,), full=False, eos_token_id=0)
-    every = score(model, tokens, 12, (12,), full=True, eos_token_id=0)
+    labels = score(model, tokens, 12, (12,), level=ScoreLevel.EXTRACTABLE, eos_token_id=0)
+    every = score(model, tokens, 12, (12,), level=ScoreLevel.FULL, eos_token_id=0)
     np.testing.assert_array_equal(labels.first_mismatch, every.first_mismatch)
     with torch.no_grad():
         ids = torch.from_numpy(tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metrics.batch import ScoredBatch
-from metrics.likelihood import PERPLEXITY, mean_nll, perplexity
+from metrics.likelihood import PERPLEXITY, SUFFIX_PERPLEXITY, mean_nll, perplexity
 from metrics.token_scores import TokenScores
 
 
@@ -25,23 +25,27 @@ def batch(logprob: np.ndarray, prefix_tokens: int) -> ScoredBatch:
     )
 
 
+def perplexities(scored: ScoredBatch) -> dict[str, np.ndarray]:
+    return SUFFIX_PERPLEXITY.compute(scored) | PERPLEXITY.compute(scored)
+
+
 def test_each_part_is_averaged_over_its_own_positions():
     # T = 5, P = 3: positions 2, 3 are the prompt's, 4, 5 the suffix's.
     logprob = np.log(np.array([[1 / 2, 1 / 8, 1 / 16, 1 / 4]]))
-    result = PERPLEXITY.compute(batch(logprob, prefix_tokens=3))
+    result = perplexities(batch(logprob, prefix_tokens=3))
     np.testing.assert_allclose(result["perplexity_prefix"], [4.0])  # (2 x 8) ^ (1/2)
     np.testing.assert_allclose(result["perplexity_suffix"], [8.0])  # (16 x 4) ^ (1/2)
     np.testing.assert_allclose(result["perplexity_sequence"], [2**2.5])  # 2^(1+3+4+2) ^ (1/4)
 
 
 def test_a_prompt_of_one_token_has_no_perplexity():
-    result = PERPLEXITY.compute(batch(np.log(np.array([[0.5, 0.5]])), prefix_tokens=1))
+    result = perplexities(batch(np.log(np.array([[0.5, 0.5]])), prefix_tokens=1))
     assert np.isnan(result["perplexity_prefix"]).all()
     np.testing.assert_allclose(result["perplexity_suffix"], [2.0])
 
 
 def test_a_suffix_of_one_token():
-    result = PERPLEXITY.compute(batch(np.log(np.array([[0.5, 0.125]])), prefix_tokens=2))
+    result = perplexities(batch(np.log(np.array([[0.5, 0.125]])), prefix_tokens=2))
     np.testing.assert_allclose(result["perplexity_prefix"], [2.0])
     np.testing.assert_allclose(result["perplexity_suffix"], [8.0])
 

@@ -15,6 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from metrics import packed_linear
 from metrics.forward_pass import score
 from metrics.packed_linear import PackedLinear, _rows_taken, can_pack, even_rows, pack_linears
+from metrics.token_scores import ScoreLevel
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="this torch was built without oneDNN, so that nothing is packed"
@@ -54,11 +55,11 @@ def test_a_row_does_not_depend_on_those_beside_it():
 def test_every_score_is_that_of_the_plain_model(memorized):
     tokens = memorized.tokens
     wanted = np.arange(len(tokens)) % 40 == 0
-    plain = score(memorized.model, tokens, 12, (8, 12), full=True, eos_token_id=0, el_rows=wanted)
+    plain = score(memorized.model, tokens, 12, (8, 12), level=ScoreLevel.FULL, eos_token_id=0, el_rows=wanted)
     model = copy.deepcopy(memorized.model)
     assert pack_linears(model) == 2 * 4 + 1
     assert not any(type(module) is nn.Linear for module in model.modules())
-    packed = score(model, tokens, 12, (8, 12), full=True, eos_token_id=0, el_rows=wanted)
+    packed = score(model, tokens, 12, (8, 12), level=ScoreLevel.FULL, eos_token_id=0, el_rows=wanted)
     assert (plain.first_mismatch[:, 1] == 12).sum() > 50
     np.testing.assert_array_equal(packed.first_mismatch, plain.first_mismatch)
     np.testing.assert_array_equal(packed.greedy_tokens, plain.greedy_tokens)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from metrics import metric_columns
+from metrics.token_scores import ScoreLevel
 from tests.reporting.invented_comparison import build_comparison
 
 CATEGORIES = (
@@ -20,8 +22,6 @@ CATEGORIES = (
     ("boilerplate", False, 240, 0.66),
     ("text", False, 380, 0.11),
 )
-MEANS = ("memorization_score", "memorization_accuracy", "el_10", "n_sacrebleu")
-MEDIANS = ("log_p_z", "n_p50", "perplexity_suffix")
 
 
 def wilson(hits: int, rows: int) -> tuple[float | None, float | None, float | None]:
@@ -39,11 +39,9 @@ def counted(hits: int, rows: int) -> dict[str, Any]:
     return {"rows": rows, "extractable": hits, "share": share, "low": low, "high": high}
 
 
-def scored(share: float, full: bool) -> dict[str, float | None]:
-    if not full:
-        return dict.fromkeys(MEANS + MEDIANS)
+def scored(share: float, level: ScoreLevel) -> dict[str, float | None]:
     nats = -60.0 * (1 - share) ** 1.5 - 0.3
-    return {
+    values = {
         "memorization_score": 0.15 + 0.84 * share,
         "memorization_accuracy": 0.35 + 0.6 * share,
         "el_10": 0.85 * share,
@@ -52,6 +50,8 @@ def scored(share: float, full: bool) -> dict[str, float | None]:
         "n_p50": math.log(2) / math.exp(nats),
         "perplexity_suffix": math.exp(-nats / 32),
     }
+    known = {column.name for column in metric_columns(level)}
+    return {name: value if name in known else None for name, value in values.items()}
 
 
 def histogram(random: np.random.Generator, edges: np.ndarray, peak: dict[str, float], below: bool) -> dict[str, Any]:
@@ -137,7 +137,7 @@ EXAMPLES = [
 def build_summary(seed: int = 0, scores: str = "full", **changes: Any) -> dict[str, Any]:
     """The summary of an invented run; `changes` replace top-level fields."""
     random = np.random.default_rng(seed)
-    full = scores == "full"
+    level = ScoreLevel.of(scores)
     hits = {name: round(rows * share) for name, _, rows, share in CATEGORIES}
     total, found = sum(rows for _, _, rows, _ in CATEGORIES), sum(hits.values())
     sweep = []
@@ -182,9 +182,9 @@ def build_summary(seed: int = 0, scores: str = "full", **changes: Any) -> dict[s
         "scores": scores,
         "near_ties": {"rows": 2, "margin": 0.0001},
         "warnings": [],
-        "overall": counted(found, total) | scored(found / total, full),
+        "overall": counted(found, total) | scored(found / total, level),
         "categories": [
-            {"category": name, "harmful": harmful} | counted(hits[name], rows) | scored(share, full)
+            {"category": name, "harmful": harmful} | counted(hits[name], rows) | scored(share, level)
             for name, harmful, rows, share in CATEGORIES
         ],
         "sweep": sweep,
@@ -200,8 +200,12 @@ def build_summary(seed: int = 0, scores: str = "full", **changes: Any) -> dict[s
             )
         ],
         "histograms": {
-            "memorization_score": histogram(random, np.linspace(0, 1, 17), shares, False) if full else None,
-            "log10_p_z": histogram(random, np.linspace(-30, 0, 31), shares, True) if full else None,
+            "memorization_score": histogram(random, np.linspace(0, 1, 17), shares, False)
+            if level >= ScoreLevel.MEMORIZATION
+            else None,
+            "log10_p_z": histogram(random, np.linspace(-30, 0, 31), shares, True)
+            if level >= ScoreLevel.LIKELIHOOD
+            else None,
         },
         "pii_types": [
             {"type": "EMAIL", "rows": 240, "extractable": 90},

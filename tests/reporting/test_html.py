@@ -164,9 +164,24 @@ def test_every_column_is_in_the_glossary(make_summary):
 def test_extractable_only_leaves_the_distributions_out_and_says_why(make_summary):
     page = read(make_summary(scores="extractable"))
     assert page.tags.count("svg") == 3
-    assert "which decides what is extractable and computes no probabilities" in page.text
+    assert "which decides what is extractable and nothing else" in page.text
     assert "Memorization score" not in page.text
     assert "None" not in page.text.replace("None of", "")
+
+
+@pytest.mark.parametrize(
+    ("level", "drawings", "there", "not_there"),
+    [
+        ("memorization", 4, ["N-SacreBLEU, mean"], ["log 10 p z , median", "EL 10 , mean", "p z is the probability"]),
+        ("likelihood", 5, ["log 10 p z , median", "p z is the probability"], ["EL 10 , mean"]),
+    ],
+)
+def test_what_a_lower_level_leaves_out_has_no_column(make_summary, level, drawings, there, not_there):
+    page = read(make_summary(scores=level))
+    assert page.tags.count("svg") == drawings
+    assert f"measured with --scores {level} ; --scores full adds" in page.text
+    assert [text for text in there if text not in page.text] == []
+    assert [text for text in not_there if text in page.text] == []
 
 
 def test_a_run_that_measured_nothing(make_summary):

@@ -67,10 +67,21 @@ def test_an_ascii_output_gets_ascii(make_summary):
     assert b"32.5-52.5 % ####" in raw.getvalue()
 
 
-def test_extractable_only_leaves_the_scores_out_and_says_so(make_summary):
-    text = shown(make_summary(scores="extractable", label_check=None))
-    assert "EL_10" not in text
-    assert "no probabilities were computed" in text
+@pytest.mark.parametrize(
+    ("level", "columns", "said"),
+    [
+        ("extractable", [], None),
+        ("memorization", ["mem.", "Sacre"], "Scores are means.\n"),
+        ("likelihood", ["mem.", "Sacre", "p_z"], "log10 p_z is the median"),
+        ("full", ["mem.", "Sacre", "p_z", "EL_10", "MA"], "log10 p_z is the median"),
+    ],
+)
+def test_lower_levels_leave_scores_out_and_say_so(make_summary, level, columns, said):
+    text = shown(make_summary(scores=level, label_check=None))
+    table = text[: text.index("credentials")]
+    assert [name for name in ("mem.", "Sacre", "p_z", "EL_10", "MA") if name in table] == columns
+    assert (f"Measured with --scores {level}" in text) == (level != "full")
+    assert said in text if said else "Scores are" not in text
     assert row(text, "pii")[:5] == ["pii", "*", "310", "36.1", "%"]
 
 

@@ -25,6 +25,7 @@ from metrics.diversity import distinct_n
 from metrics.extraction import memorization_accuracy, memorization_score, sequence_logprob, tries_needed
 from metrics.forward_pass import score
 from metrics.loading import describe_model
+from metrics.token_scores import ScoreLevel
 from spark_jobs.compare import compare
 from spark_jobs.plan import TABLE_STAGES
 from spark_jobs.schemas import TABLES, arrow_schema
@@ -338,7 +339,7 @@ def test_labels_only(spark: Any, tiny: Tiny, tmp_path: Path) -> None:
     }
     assert figures["after"]["el_10_rows"] == 0
     assert result["held_out_text"] is None
-    assert "--scores extractable (before, after, constant)" in result["warnings"][0]
+    assert "(before: extractable, after: extractable, constant: extractable)" in result["warnings"][0]
     first = next(e for e in result["examples"] if e["sequence_id"] == 0)
     assert first["prefix"] == "word10 word11 m.thistlewood@harrowgate-mills.co.uk Thistlewood "  # asked for
     assert not first["masked"]
@@ -419,7 +420,7 @@ def real(spark: Any, tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Re
     rows = sum(SIZES.values())
     ids = rng.permutation(10_000)[:rows]
     tokens = rng.integers(1, VOCAB, (rows, 16))
-    settings = {"full": True, "eos_token_id": 0, "el_rows": np.ones(rows, bool)}
+    settings = {"level": ScoreLevel.FULL, "eos_token_id": 0, "el_rows": np.ones(rows, bool)}
     # The model recites two rows of three, from their fourth token on.
     recited = rng.random(rows) < 2 / 3
     tokens[recited, 4:] = score(tiny.models["before"], tokens, 4, (4,), **settings).greedy_tokens[recited]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from metrics.token_scores import ScoreLevel
 from spark_jobs.examples import choose
 from spark_jobs.partitions import set_shuffle_partitions
 from spark_jobs.schemas import TABLES, arrow_schema
@@ -190,8 +191,8 @@ def test_every_column_is_described_and_has_a_type() -> None:
 
 
 def test_glossary_of_label_only_scores_is_shorter() -> None:
-    full = {(c["table"], c["name"]) for c in column_reference(True)}
-    label_only = {(c["table"], c["name"]) for c in column_reference(False)}
+    full = {(c["table"], c["name"]) for c in column_reference(ScoreLevel.FULL)}
+    label_only = {(c["table"], c["name"]) for c in column_reference(ScoreLevel.EXTRACTABLE)}
     assert label_only < full
     assert ("scores", "logprob") in full - label_only
     assert ("metrics", "log_p_z") in full - label_only

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from metrics.forward_pass import score
+from metrics.token_scores import ScoreLevel
 from unlearning.evaluation import forgetting, recitation
 from unlearning.policy import Policy
 
@@ -16,7 +17,7 @@ from unlearning.policy import Policy
 def measured(model, rows, eos: int | None) -> tuple[float, float, float]:
     """Extractable share, MA and EL_10 as the measuring command has them."""
     wanted = np.ones(len(rows), bool)
-    scores = score(model, rows.numpy(), 10, (4, 10), full=True, eos_token_id=eos, el_rows=wanted)
+    scores = score(model, rows.numpy(), 10, (4, 10), level=ScoreLevel.FULL, eos_token_id=eos, el_rows=wanted)
     extractable = (scores.first_mismatch[:, -1] == 10).mean()
     return extractable, (scores.rank == 0).mean(), scores.extraction_likelihood.mean()
 
@@ -43,7 +44,7 @@ def test_extractable_from_any_prefix(fresh, rows):
             weight += 0.03 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))
     first_missed = set()
     for prefix in range(1, 20):
-        scores = score(policy.network, rows.numpy(), prefix, (prefix,), full=False, eos_token_id=0)
+        scores = score(policy.network, rows.numpy(), prefix, (prefix,), level=ScoreLevel.EXTRACTABLE, eos_token_id=0)
         expected = (scores.first_mismatch[:, 0] == 20 - prefix).mean()
         assert recitation(policy, rows, prefix, 0)[0] == expected
         first_missed.add(expected)

@@ -11,6 +11,7 @@ from transformers import CTRLConfig, CTRLLMHeadModel, Gemma2Config, Gemma2ForCau
 from transformers.cache_utils import DynamicCache
 
 from metrics.forward_pass import score
+from metrics.token_scores import ScoreLevel
 from unlearning.method import NonFiniteError, UnlearningError
 from unlearning.policy import Policy
 
@@ -208,7 +209,7 @@ def test_hits_are_what_the_measuring_command_finds(fresh, rows, lora, precision)
     perturb(policy)
     for banned in (None, 0, int(rows[3, 12])):
         hits = policy.greedy_hits(rows, banned)
-        scores = score(policy.network, rows.numpy(), 10, (10,), full=True, eos_token_id=banned)
+        scores = score(policy.network, rows.numpy(), 10, (10,), level=ScoreLevel.FULL, eos_token_id=banned)
         np.testing.assert_array_equal(hits.numpy(), scores.rank == 0)
         np.testing.assert_array_equal(hits[:, 9:].all(1).numpy(), scores.first_mismatch[:, 0] == 10)
     assert not policy.greedy_hits(rows, int(rows[3, 12]))[3, 11]
