@@ -127,7 +127,7 @@ def drawn_scores(tokens: np.ndarray, ids: np.ndarray, draw: np.random.Generator)
     arrays = [pa.array(ids)]
     for column in list(schema)[1:]:
         values = columns[column.name]
-        array = workers.lists(values) if values.ndim == 2 else pa.array(values, from_pandas=True)
+        array = workers.lists(values) if values.ndim == 2 else workers.numbers(values)
         arrays.append(array.cast(column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 

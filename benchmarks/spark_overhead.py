@@ -46,7 +46,7 @@ from spark_jobs import workers
 from spark_jobs.partitions import set_shuffle_partitions
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.score import ScoreSettings, score_table
-from spark_jobs.session import start
+from spark_jobs.session import WORKER_ENVIRONMENT, start
 
 TASK_ROWS = 1024  # as Spark's tasks
 DISTINCT = 512
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--scores", choices=[level.option for level in ScoreLevel], default="extractable")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn (default: %(default)s)")
     options = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the pool's processes; Spark's have it from the session
+    os.environ |= WORKER_ENVIRONMENT  # of the pool's processes; Spark's have it from the session
     console = Console(width=max(100, Console().width))
     console.print(machine(), highlight=False)
     work = Path(tempfile.mkdtemp(prefix="spark-overhead-"))

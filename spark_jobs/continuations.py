@@ -224,7 +224,7 @@ def _answer_batches(question: Question, run: MeasuredRun, eos_token_id: int | No
             tokens = workers.matrix(batch.column("tokens"), batch.num_rows)
             values = question.answer(model, tokens, prefix_tokens, eos_token_id, batch_size)
             columns = [batch.column("sequence_id"), batch.column("model")]
-            columns.append(pa.array(values.astype(np.float64), from_pandas=True))
+            columns.append(workers.numbers(values.astype(np.float64)))
             yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 
     return work

@@ -59,14 +59,12 @@ def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
                 level=settings.level,
                 eos_token_id=settings.eos_token_id,
                 batch_size=settings.batch_size,
-                el_rows=batch.column("wants_el").to_numpy(zero_copy_only=False)
-                if settings.level == ScoreLevel.FULL
-                else None,
+                el_rows=workers.flags(batch.column("wants_el")) if settings.level == ScoreLevel.FULL else None,
             )
             columns = [batch.column("sequence_id")]
             for field in list(schema)[1:]:
                 values = getattr(scores, field.name)
-                columns.append(workers.lists(values) if values.ndim == 2 else pa.array(values, from_pandas=True))
+                columns.append(workers.lists(values) if values.ndim == 2 else workers.numbers(values))
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
             workers.give_back_memory()
 

@@ -21,6 +21,16 @@ from pyspark.sql import SparkSession
 from spark_jobs.errors import MachineError
 from spark_jobs.java import find_java, java_home
 
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONHASHSEED": "0",
+    # oneDNN keeps the code it compiled for each shape, 1,024 of them, of which a worker would fill 100 MB.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
+    # torch asks for pages of 2 MB: fewer of them to fetch, and fewer holes between large tensors, 40 MB of them.
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+"""Of the Python workers, unless `--conf spark.executorEnv...` says otherwise."""
 _LOOPBACK = "127.0.0.1"
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOGGING = Path(__file__).resolve().parent / "log4j2.properties"
@@ -154,9 +164,7 @@ def start(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
         "spark.sql.parquet.compression.codec": "zstd",
-        "spark.executorEnv.OMP_NUM_THREADS": "1",
-        "spark.executorEnv.TOKENIZERS_PARALLELISM": "false",
-        "spark.executorEnv.PYTHONHASHSEED": "0",
+        **{f"spark.executorEnv.{name}": value for name, value in WORKER_ENVIRONMENT.items()},
     }
     if not under_spark_submit():
         address = _address_towards(master) if _is_remote(master) else _LOOPBACK

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, wraps
@@ -88,8 +87,6 @@ def model(name: str, revision: str | None, dtype: str, device: str) -> PreTraine
 
 @lru_cache(maxsize=1)
 def _model(name: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
-    # oneDNN keeps the code it compiled for each shape, 1,024 of them, of which a worker would fill 100 MB.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     import torch
 
     from metrics.loading import load_model
@@ -142,17 +139,40 @@ def decoder(name: str, revision: str | None) -> Callable[[Sequence[Sequence[int]
     return lambda rows: loaded.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
+# Between Arrow and NumPy without pandas: most of pyarrow's own ways import it, 27 MB in each worker.
+
+
 def matrix(column: pa.Array | pa.ChunkedArray, rows: int) -> np.ndarray:
-    """A list column whose lists have one length, as an array [rows, length]."""
+    """A list column whose lists have one length, as an array [rows, length] that may not be written to.
+
+    Nulls are NaN, which only floating-point numbers have.
+    """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(rows, -1)
+    values = column.flatten()
+    if values.null_count:
+        values = values.fill_null(float("nan"))
+    return np.from_dlpack(values).reshape(rows, -1)
+
+
+def flags(column: pa.Array) -> np.ndarray:
+    """A column of truth values without nulls, as bool [rows]."""
+    return np.from_dlpack(column.cast(pa.uint8())).astype(bool)
+
+
+def numbers(array: np.ndarray) -> pa.Array:
+    """An array [N] of numbers as a column; NaN is null."""
+    missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(len(array), bool)
+    return _column(array, pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None)
 
 
 def lists(array: np.ndarray) -> pa.Array:
-    """An array [N, L] as a list column of N lists."""
+    """An array [N, L] of numbers or truth values as a list column of N lists."""
     rows, length = array.shape
-    offsets = pa.array(
-        np.arange(0, (rows + 1) * length, length, dtype=np.int32) if length else np.zeros(rows + 1, np.int32)
-    )
-    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(array).reshape(-1)))
+    ends = np.arange(rows + 1, dtype=np.int32) * np.int32(length)
+    return pa.ListArray.from_arrays(_column(ends), _column(array.reshape(-1)))
+
+
+def _column(array: np.ndarray, valid: pa.Buffer | None = None) -> pa.Array:
+    bits = np.packbits(array, bitorder="little") if array.dtype == bool else np.ascontiguousarray(array)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [valid, pa.py_buffer(bits)])
