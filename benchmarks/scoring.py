@@ -44,7 +44,7 @@ PASS_BATCH = {"cpu": 64, "cuda": 1024}
 SHARES = (0.0, 0.05, 0.5, 1.0)
 
 
-def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int) -> np.ndarray:
+def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int, eos: int | None) -> np.ndarray:
     """Greedy continuations of int [N, P] prefixes by `generate`, with its cache: int [N, S]."""
     parts = []
     for start in range(0, len(prefix), batch_size):
@@ -57,7 +57,7 @@ def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int) -> np.
                 min_new_tokens=SUFFIX,
                 max_new_tokens=SUFFIX,
                 pad_token_id=0,
-                eos_token_id=model.generation_config.eos_token_id,
+                eos_token_id=eos,
             )
         parts.append(out[:, prefix.shape[1] :].cpu().numpy())
     return np.concatenate(parts)
@@ -106,10 +106,10 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repe
     device = plain.device.type
     packed = copy.deepcopy(plain)
     layers = pack_linears(packed)
-    eos = plain.generation_config.eos_token_id
+    eos = np.atleast_1d(plain.generation_config.eos_token_id).tolist()[0]  # as `metrics.loading`: of several, the first
     vocab = plain.config.get_text_config().vocab_size
     tokens = np.random.default_rng(0).integers(1, vocab, (rows, PREFIX + SUFFIX))
-    greedy = generate(plain, tokens[:, :PREFIX], PASS_BATCH.get(device, 64))
+    greedy = generate(plain, tokens[:, :PREFIX], PASS_BATCH.get(device, 64), eos)
     sets = {share: with_share(tokens, greedy, share) for share in SHARES}
 
     def ours(
@@ -118,7 +118,7 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repe
         return lambda: score(model, sets[share], PREFIX, (PREFIX,), level=level, eos_token_id=eos)
 
     variants: dict[str, Callable[[], object]] = {
-        f"generate, batches of {size}": lambda size=size: generate(plain, tokens[:, :PREFIX], size)
+        f"generate, batches of {size}": lambda size=size: generate(plain, tokens[:, :PREFIX], size, eos)
         for number, size in enumerate(GENERATE_BATCHES.get(device, (64,)))
         if number == 0 or size <= rows
     }

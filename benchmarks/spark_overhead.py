@@ -4,16 +4,16 @@
 
 Both read the same parquet file of sequences, run the same pass of the same model over rows in tasks of the same size,
 one torch thread a process, and write the scores as parquet. The pool is `concurrent.futures` with as many processes as
-Spark has cores. Both have started and have loaded the model before the clock runs, and they take turns. Half of the
-sequences are memorized. The last line is the largest worker's memory: all that is resident, and what is its own; the
-rest are pages of files (torch's libraries, the model's file), which all workers share.
+Spark has cores. Both have started and have loaded the model before the clock runs, and they take turns; a short job
+before each one sees to that, since Spark ends workers that were idle for a minute. Half of the sequences are memorized.
+The last line is the largest worker's memory: all that is resident, and what is its own; the rest are pages of files
+(torch's libraries, the model's file), which all workers share.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import math
 import os
 import shutil
 import statistics
@@ -69,8 +69,10 @@ def write_sequences(path: Path, shape: str, rows: int) -> None:
             ),
         }
     )
-    (path / "run" / "sequences.parquet").mkdir(parents=True)
-    pq.write_table(table, path / "run" / "sequences.parquet" / "part-00000.parquet", row_group_size=TASK_ROWS)
+    for run, part in (("run", table), ("short", table[:DISTINCT])):
+        folder = path / run / "sequences.parquet"
+        folder.mkdir(parents=True)
+        pq.write_table(part, folder / "part-00000.parquet", row_group_size=TASK_ROWS if run == "run" else 64)
 
 
 def score_group(settings: ScoreSettings, source: Path, target: Path, group: int) -> int:
@@ -147,32 +149,33 @@ def main() -> None:
             batch_size=None,
             checkpoint_rows=1_000_000,
         )
-        source = work / "run" / "sequences.parquet" / "part-00000.parquet"
-        groups = math.ceil(options.rows / TASK_ROWS)
         pool = ProcessPoolExecutor(options.cores, mp_context=get_context("spawn"))
         spark = start("spark overhead", work, f"local[{options.cores}]", 4040, cache_dir())
         set_shuffle_partitions(spark, options.rows)
 
-        def by_spark() -> None:
-            folder = RunFolder(work / "run")
-            score_table(spark, folder, settings, options.rows, 0, 0, lambda rows: None)
+        def by_spark(run: str) -> None:
+            rows = pq.read_table(work / run / "sequences.parquet", columns=["sequence_id"]).num_rows
+            score_table(spark, RunFolder(work / run), settings, rows, 0, 0, lambda rows: None)
 
-        def by_pool(first: int = groups) -> None:
+        def by_pool(run: str) -> None:
             shutil.rmtree(work / "pool", ignore_errors=True)
             (work / "pool").mkdir()
+            source = work / run / "sequences.parquet" / "part-00000.parquet"
             task = functools.partial(score_group, settings, source, work / "pool")
-            list(pool.map(task, range(first)))
+            list(pool.map(task, range(pq.ParquetFile(source).num_row_groups)))
 
-        jobs: dict[str, Callable[[], None]] = {"pool of processes": by_pool, f"Spark local[{options.cores}]": by_spark}
-        by_pool(min(groups, 4 * options.cores))  # warm up
-        by_spark()
+        jobs: dict[str, Callable[[str], None]] = {
+            "pool of processes": by_pool,
+            f"Spark local[{options.cores}]": by_spark,
+        }
         seconds: dict[str, list[float]] = {name: [] for name in jobs}
         cpu: dict[str, list[float]] = {name: [] for name in jobs}
         with worker_memory() as memory:
             for _ in range(options.repeats):
                 for name, job in jobs.items():
+                    job("short")
                     with measured() as usage:
-                        job()
+                        job("run")
                     seconds[name].append(usage.wall)
                     cpu[name].append(usage.cpu)
         pool.shutdown()
