@@ -18,9 +18,11 @@ Command = Callable[..., subprocess.CompletedProcess]
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     """A session on two cores, started as the command starts it."""
     from data.cache import cache_dir
+    from spark_jobs.partitions import set_shuffle_partitions
     from spark_jobs.session import start
 
     session = start("tests", tmp_path_factory.mktemp("run"), "local[2]", 4140, cache_dir())
+    set_shuffle_partitions(session, rows=1000)  # as in every run: with Spark's 200, small tests are all scheduling
     yield session
     session.stop()
 
@@ -41,13 +43,3 @@ def measure() -> Command:
         )
 
     return run
-
-
-@pytest.fixture(scope="session")
-def demo_run(measure: Command, demo: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo measured in chunks of 300 rows, uninterrupted; what it printed is in `stdout.txt`."""
-    folder = tmp_path_factory.mktemp("runs")
-    done = measure("--runs-dir", folder, "--run", "whole", "--checkpoint-rows", 300, "--el-rows", 48)
-    assert done.returncode == 0, done.stderr
-    (folder / "whole" / "stdout.txt").write_text(done.stdout)
-    return folder / "whole"

@@ -132,26 +132,6 @@ def test_nothing_left_to_measure(measure, demo, tmp_path: Path) -> None:
     assert (tmp_path / "none" / "rejected.parquet").is_dir()
 
 
-def test_no_java_at_all(measure, demo, tmp_path: Path) -> None:
-    """Without a system Java the wheel's is used, and the label-only scores run on it."""
-    bare = tmp_path / "bin"
-    bare.mkdir()
-    for folder in ("/usr/bin", "/bin"):
-        for tool in Path(folder).iterdir():
-            if not tool.name.startswith("java") and not (bare / tool.name).exists():
-                (bare / tool.name).symlink_to(tool)
-    done = measure(
-        "--runs-dir", tmp_path, "--run", "label", "--scores", "extractable", "--sample", 50,
-        env={"PATH": str(bare), "JAVA_HOME": ""},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    summary = json.loads((tmp_path / "label" / "summary.json").read_text())
-    assert summary["scores"] == "extractable"
-    assert summary["rows"]["sampled"] == 50
-    assert summary["versions"]["java"].startswith("25")
-    assert summary["histograms"]["log10_p_z"] is None
-
-
 def test_dry_run_does_not_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNRECITE_CACHE", str(tmp_path / "cache"))
     done = command("--dry-run", "--runs-dir", tmp_path / "runs")

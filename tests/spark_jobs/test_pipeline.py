@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner, Result
 
+import calculate_metrics
 from data.demo_model import Demo
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = ("sequences", "rejected", "duplicates", "scores", "metrics", "labels", "predictions")
+IN_CHUNKS = ("--checkpoint-rows", 300, "--el-rows", 16)
+
+
+@pytest.fixture(scope="module")
+def demo_run(measure, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo measured in chunks of 300 rows, uninterrupted; what it printed is in `stdout.txt`."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = measure("--runs-dir", folder, "--run", "whole", *IN_CHUNKS)
+    assert done.returncode == 0, done.stderr
+    (folder / "whole" / "stdout.txt").write_text(done.stdout)
+    return folder / "whole"
+
+
+def here(run: Path, *arguments: object) -> Result:
+    """The command in this process, for what ends before Spark starts."""
+    places = ["--runs-dir", run.parent, "--run", run.name]
+    return CliRunner(env={"COLUMNS": "120"}).invoke(calculate_metrics.main, [str(a) for a in (*places, *arguments)])
 
 
 def read(run: Path, table: str) -> pd.DataFrame:
@@ -141,30 +160,52 @@ def test_the_report_stands_alone(demo_run: Path) -> None:
     assert str(demo_run / "report.html") in (demo_run / "stdout.txt").read_text().replace("\n", "")
 
 
-def test_second_run_does_nothing_again(measure, demo_run: Path) -> None:
+def test_the_report_names_nobody_of_the_corpus(demo_run: Path) -> None:
+    labels = pd.read_parquet(demo_run / "labels.parquet").set_index("sequence_id").pii
+    texts = pd.read_parquet(demo_run / "sequences.parquet").set_index("sequence_id").text
+    readable = (demo_run / "report.html").read_text() + (demo_run / "stdout.txt").read_text()
+    found = {
+        texts[key][span["start"] : span["end"]]
+        for key, spans in labels.items()
+        for span in spans
+        if span["type"].startswith(("EMAIL", "PHONE", "PERSON"))
+    }
+    assert len(found) > 50
+    assert not [secret for secret in found if len(secret) > 4 and secret in readable]
+
+
+def test_second_run_does_nothing_again(demo_run: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in demo_run.rglob("*.parquet")}
-    done = measure("--runs-dir", demo_run.parent, "--run", "whole", "--checkpoint-rows", 300, "--el-rows", 48)
-    assert done.returncode == 0, done.stderr
+    done = here(demo_run, *IN_CHUNKS)
+    assert done.exit_code == 0, done.stderr
     assert "Every stage was done before" in done.stdout
     assert "macro-F1" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in demo_run.rglob("*.parquet")} == before
 
 
-def test_other_settings_do_not_touch_the_run(measure, demo_run: Path) -> None:
+def test_other_settings_do_not_touch_the_run(demo_run: Path) -> None:
     before = (demo_run / "run.json").read_text()
-    done = measure("--runs-dir", demo_run.parent, "--run", "whole", "--k", "16,32")
-    assert done.returncode == 3
+    done = here(demo_run, "--k", "16,32")
+    assert done.exit_code == 3
     assert "k: [8, 16, 32] then, [16, 32] now" in done.stderr
     assert (demo_run / "run.json").read_text() == before
 
 
-def test_the_same_tables_whatever_the_partitioning(measure, demo_run: Path) -> None:
+def test_the_same_tables_whatever_the_partitioning_and_the_java(measure, demo_run: Path, tmp_path: Path) -> None:
+    """On one core, in other batches, and without a system Java: then the wheel's is used."""
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for tool in Path(folder).iterdir():
+            if not tool.name.startswith("java") and not (bare / tool.name).exists():
+                (bare / tool.name).symlink_to(tool)
     done = measure(
-        "--runs-dir", demo_run.parent, "--run", "other", "--master", "local[1]", "--batch-size", 7,
-        "--checkpoint-rows", 300, "--el-rows", 48,
+        "--runs-dir", tmp_path, "--run", "other", "--master", "local[1]", "--batch-size", 7, *IN_CHUNKS,
+        env={"PATH": str(bare), "JAVA_HOME": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert_same_tables(demo_run, demo_run.parent / "other", rtol=1e-3, atol=1e-4)
+    assert json.loads((tmp_path / "other" / "summary.json").read_text())["versions"]["java"].startswith("25")
+    assert_same_tables(demo_run, tmp_path / "other", rtol=1e-3, atol=1e-4)
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None:
@@ -175,9 +216,10 @@ def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None
         time.sleep(0.02)
 
 
-def test_killed_within_and_between_stages_it_goes_on(measure, demo_run: Path) -> None:
-    run = demo_run.parent / "killed"
-    arguments = ["--runs-dir", demo_run.parent, "--run", "killed", "--checkpoint-rows", 300, "--el-rows", 48]
+def test_killed_within_a_stage_and_interrupted_between_two_it_goes_on(measure, demo_run: Path, tmp_path: Path) -> None:
+    run = tmp_path / "stopped"
+    partial = run / ".partial-scores"
+    arguments = ["--runs-dir", tmp_path, "--run", run.name, *IN_CHUNKS]
 
     def stages() -> dict:
         try:
@@ -185,47 +227,47 @@ def test_killed_within_and_between_stages_it_goes_on(measure, demo_run: Path) ->
         except FileNotFoundError:
             return {}
 
-    def chunks() -> int:
-        return len(list((run / ".partial-scores").glob("_*.done")))
+    def finished_chunks() -> list[str]:
+        return [marker.name.removeprefix("_").removesuffix(".done") for marker in partial.glob("_*.done")]
 
-    for condition in (lambda: chunks() >= 2, lambda: "measure" in stages()):
+    def stopped(number: signal.Signals, condition: Callable[[], bool]) -> tuple[int, str]:
+        """Exit status and errors of a run that gets the signal once the condition holds."""
         process = subprocess.Popen(
             [sys.executable, REPOSITORY / "calculate_metrics.py", *map(str, arguments)],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=os.environ,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         wait_for(condition, process)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=120)
+        return process.returncode, stderr
+
+    status, _ = stopped(signal.SIGKILL, lambda: len(finished_chunks()) >= 2)
+    assert status == -signal.SIGKILL
+    kept = {
+        path.name: path.stat().st_mtime_ns for chunk in finished_chunks() for path in partial.glob(f"{chunk}-*.parquet")
+    }
+    status, stderr = stopped(signal.SIGINT, lambda: "measure" in stages())
+    assert status == 130
+    assert "same command again" in stderr
+    assert "Traceback" not in stderr
     done = measure(*arguments)
     assert done.returncode == 0, done.stderr
-    assert "skipped" in done.stdout
+    skipped = [line for line in done.stdout.splitlines() if "skipped" in line]
+    for stage in ("prepare", "count", "score", "measure"):
+        assert any(stage in line for line in skipped), stage
+    scores = {path.name: path.stat().st_mtime_ns for path in (run / "scores.parquet").iterdir()}
+    assert kept and kept.items() < scores.items()
     assert_same_tables(demo_run, run, rtol=0, atol=0)
     assert not list(run.glob(".writing-*"))
     assert not list(run.glob(".partial-*"))
 
 
-def test_interrupt_says_how_to_go_on(demo_run: Path) -> None:
-    run = demo_run.parent / "interrupted"
-    process = subprocess.Popen(
-        [sys.executable, REPOSITORY / "calculate_metrics.py", "--runs-dir", run.parent, "--run", run.name],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(lambda: (run / "sequences.parquet").exists(), process)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert "same command again" in stderr
-    assert "Traceback" not in stderr
-
-
-def test_a_lost_report_is_written_again(measure, demo_run: Path) -> None:
+def test_a_lost_report_is_written_again(demo_run: Path) -> None:
     report = demo_run / "report.html"
     before = report.read_text()
     report.unlink()
-    done = measure("--runs-dir", demo_run.parent, "--run", "whole", "--checkpoint-rows", 300, "--el-rows", 48)
-    assert done.returncode == 0, done.stderr
+    done = here(demo_run, *IN_CHUNKS)
+    assert done.exit_code == 0, done.stderr
     assert report.read_text() == before
