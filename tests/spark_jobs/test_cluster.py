@@ -13,13 +13,19 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
+from rich.console import Console
 
+from reporting.progress import StageProgress
+from spark_jobs.plan import make_plan
+from spark_jobs.remeasure import measure_again
+from spark_jobs.run_config import RunConfig
 from tests.spark_jobs.loopback_cluster import SPARK_HOME, Application, LoopbackCluster, spark_environment, until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = ("sequences", "duplicates", "scores", "metrics", "labels")
-SETTINGS = ("--sample", 320, "--el-rows", 96, "--checkpoint-rows", 160)
-STRUCK = ("score: chunk 2 of 2", "label: evidence and categories")
+SETTINGS = {"sample": 320, "el_rows": 24, "checkpoint_rows": 160}
+STRUCK = ("score: chunk 1 of 2", "label: evidence and categories")  # tasks begin with seconds of imports there
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +65,8 @@ def struck(cluster: LoopbackCluster, demo, tmp_path_factory: pytest.TempPathFact
     Started in another folder, so that workers find the packages only if these travelled to them.
     """
     folder = tmp_path_factory.mktemp("struck")
-    command = [*SETTINGS, "--master", cluster.url, "--runs-dir", folder, "--run", "struck"]
+    command = [word for name, value in SETTINGS.items() for word in (f"--{name.replace('_', '-')}", value)]
+    command += ["--master", cluster.url, "--runs-dir", folder, "--run", "struck"]
     printed = folder / "output"
     with printed.open("w") as output:
         process = subprocess.Popen(
@@ -102,9 +109,10 @@ def test_machines_were_lost(struck: Path) -> None:
     assert STRUCK[0] in {stage_of[number] for number in again}
 
 
-def test_lost_machines_change_nothing(struck: Path, measure, tmp_path: Path) -> None:
-    done = measure(*SETTINGS, "--master", "local[2]", "--runs-dir", tmp_path, "--run", "whole")
-    assert done.returncode == 0, done.stderr
+def test_lost_machines_change_nothing(struck: Path, spark: SparkSession, tmp_path: Path) -> None:
+    plan = make_plan(RunConfig(**SETTINGS, runs_dir=tmp_path, run="whole"))
+    with StageProgress(Console(quiet=True)) as progress:
+        measure_again(spark, plan, progress, {})
     for name in TABLES:
         one, other = (pq.read_table(run / f"{name}.parquet") for run in (tmp_path / "whole", struck))
         one, other = one.sort_by("sequence_id"), other.sort_by("sequence_id")
@@ -115,10 +123,14 @@ def test_lost_machines_change_nothing(struck: Path, measure, tmp_path: Path) -> 
 
 
 def test_under_spark_submit(cluster: LoopbackCluster, demo, tmp_path: Path) -> None:
+    """With the label-only scores, which no other run has."""
     program = REPOSITORY / "calculate_metrics.py"
-    arguments = ["--sample", 120, "--el-rows", "none", "--runs-dir", tmp_path, "--run", "submitted"]
+    arguments = ["--sample", 120, "--scores", "extractable", "--runs-dir", tmp_path, "--run", "submitted"]
     submitted(cluster, program, *arguments, cwd=tmp_path)
     check(tmp_path / "submitted", 120)
+    summary = json.loads((tmp_path / "submitted" / "summary.json").read_text())
+    assert summary["scores"] == "extractable"
+    assert summary["histograms"]["log10_p_z"] is None
     assert any(
         cluster.url in event["Spark Properties"].values()
         for event in event_log(tmp_path / "submitted")
