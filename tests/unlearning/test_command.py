@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +64,62 @@ def runs(demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextmanager
+def begun(*arguments: object) -> Iterator[subprocess.Popen]:
+    """The command while it runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unlearning", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A training that got Ctrl-C after its first iteration: exit status, errors, its log, the same command again."""
+
+    status: int
+    errors: str
+    log: str
+    again: Result
+
+
 @pytest.fixture(scope="module")
-def done(command, runs: Path) -> tuple[subprocess.CompletedProcess, Path]:
+def interrupted(runs: Path) -> Interrupted:
+    """The beginning of the whole story."""
+    arguments = ("--category", "pii", "--runs-dir", runs, "--control", *QUICK)
+
+    def logs() -> list[str]:
+        return [path.read_text() for path in (runs / "part" / "unlearned").glob("*/training.jsonl")]
+
+    with begun(*arguments) as running:
+        wait_for(lambda: any("\n" in log for log in logs()), running)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=300)
+    (log,) = logs()
+    return Interrupted(running.returncode, errors, log, here(*arguments))
+
+
+@pytest.fixture(scope="module")
+def done(command, runs: Path, interrupted: Interrupted) -> tuple[subprocess.CompletedProcess, Path]:
     """The whole story once, with controls."""
-    result = command("--category", "pii", "--runs-dir", runs, "--control", *QUICK)
+    result = command("--category", "pii", "--runs-dir", runs, "--control", *QUICK, "--resume")
     assert result.returncode == 0, result.stderr
     (folder,) = (runs / "part" / "unlearned").iterdir()
     return result, folder
@@ -228,33 +280,22 @@ def test_dry_run_writes_nothing(runs: Path) -> None:
     assert sorted(runs.rglob("*")) == before
 
 
-def test_ctrl_c_saves_and_resume_gives_what_an_uninterrupted_run_gives(done, command, runs: Path) -> None:
-    _, whole = done
-    out = runs / "interrupted"
-    arguments = ["--category", "pii", "--runs-dir", str(runs), "--out", str(out), *map(str, QUICK)]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "unlearning", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=REPOSITORY,
-        start_new_session=True,
-    )
-    log = out / "training.jsonl"
-    deadline = time.monotonic() + 300
-    while not (log.is_file() and log.read_text().count("\n") >= 1) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=300)
-    assert running.returncode == 130 and "--resume" in errors
-    refused = command(*arguments)
-    assert refused.returncode == 3 and "--resume" in refused.stderr
-    resumed = command(*arguments, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    for name in ("training.jsonl",):
-        lines = [[json.loads(line) for line in (folder / name).read_text().splitlines()] for folder in (whole, out)]
-        for record in (*lines[0], *lines[1]):
-            record.pop("seconds")
-        assert lines[0] == lines[1]
-    assert (whole / "model/model.safetensors").read_bytes() == (out / "model/model.safetensors").read_bytes()
-    shutil.rmtree(out)
+def test_ctrl_c_saves_and_resume_gives_what_an_uninterrupted_run_gives(interrupted, done, runs: Path, tmp_path) -> None:
+    _, resumed = done
+    assert interrupted.status == 130 and "--resume" in interrupted.errors
+    assert interrupted.again.exit_code == 3 and "--resume" in interrupted.again.stderr
+    saved = interrupted.log.splitlines()
+    # What was saved was not done again: the same iterations, with the seconds that they took then.
+    assert 1 <= len(saved) < 3 and (resumed / "training.jsonl").read_text().splitlines()[: len(saved)] == saved
+    whole = tmp_path / "whole"
+    with begun("--category", "pii", "--runs-dir", runs, "--out", whole, *QUICK) as running:
+        # The rest would be measuring.
+        wait_for((whole / "model").is_dir, running)
+    lines = [
+        [json.loads(line) for line in (folder / "training.jsonl").read_text().splitlines()]
+        for folder in (whole, resumed)
+    ]
+    for record in (*lines[0], *lines[1]):
+        record.pop("seconds")
+    assert lines[0] == lines[1]
+    assert (whole / "model/model.safetensors").read_bytes() == (resumed / "model/model.safetensors").read_bytes()
