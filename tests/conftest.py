@@ -10,8 +10,14 @@ import pytest
 from data.demo_model import Demo
 from data.demo_model import demo as cached_demo
 
+# Threads of torch that wait spin otherwise, which costs many times the time where other tests keep the cores busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Sessions of tests end before Java's optimizing compiler pays for itself; without it they take two thirds of the time.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+# Most of what is left is the loading of Spark's own classes; a fifth of that is checking their bytecode.
+os.environ.setdefault(
+    "JDK_JAVA_OPTIONS",
+    "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
