@@ -1,22 +1,28 @@
-"""How often given windows of tokens occur in a corpus, exactly: a rolling hash finds candidates, tokens decide.
+"""How often given windows of tokens occur in a corpus, exactly: hashes find candidates, tokens decide.
 
-The hash of the window of length L at place i is sum_j x[i + j] b^j modulo 2^64. It is the difference of two running
-sums divided by b^i, so the windows at all places of a block, whatever their length, cost a few numpy passes over it.
-At each place the shortest length is looked up in a filter; the few places that pass are looked up by their hashes, in
-every length; and what agrees there is compared token by token. The base b is drawn anew until no two different windows
-of the list have one hash.
+The places of a corpus are looked at in groups of s, so that most of the work is done once a group. The shortest window
+has L tokens, a gram q, and s - 1 + q <= L: every window that begins in a group contains the gram that begins at the
+group's last place. That gram is looked up in a filter, which holds the grams at the first s places of all windows. In
+the few groups that pass, every place is looked up in a second filter, which holds the first L tokens of all windows;
+what passes that is looked up by its hash, in every length; and what agrees there is compared token by token.
+
+The hash of the window of length L at place i is sum_j x[i + j] b^(j + 1) modulo 2^64, that of a gram modulo 2^32. The
+base b is drawn anew until no two different windows of the list have one hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-_BLOCK = 1 << 15
-_FILTER_BITS = 64  # for each window; fewer than 1 place in 64 of a corpus passes it by chance
-_LEAST_BITS = 16  # of a hash that choose its bit in the filter
+_BLOCK = 1 << 18  # places looked at together: few enough for a core's cache, many enough for numpy
+_GRAM = 16  # tokens of a gram, and places of a group, at most
+_GRAM_BITS = 16  # for each gram in its filter; fewer than 1 group in 16 of a corpus passes it by chance
+_WINDOW_BITS = 64  # for each window; fewer than 1 place in 64 of such a group passes it by chance
+_LEAST_BITS = 16  # of a hash that choose its bit in a filter
 _COMPARED = 1 << 20  # tokens compared at once; bounds the memory where nearly every place holds a window
 _DRAWS = 8  # of a base; the first almost always does
 
@@ -41,23 +47,21 @@ class Windows:
 class WindowIndex:
     """Windows to be counted, ready to be looked up.
 
+    A filter is bits packed into uint8 [2^b / 8]: whether something has a hash that begins with these b bits.
+
     Attributes:
         base: b of the hash.
         tokens: int32 [N, T], the rows that the windows are slices of.
         lengths: The windows by length, the shortest first.
-        filter: Bits packed into uint8 [2^b / 8]: whether the first `lengths[0].length` tokens of a window have a hash
-            that begins with these b bits.
+        gram_filter: Of the grams that begin at the first places of a window.
+        window_filter: Of the first `lengths[0].length` tokens of a window.
     """
 
     base: int
     tokens: np.ndarray
     lengths: tuple[Windows, ...]
-    filter: np.ndarray
-
-    @property
-    def shift(self) -> np.uint64:
-        """What is left of a hash after it is the number of its bit in the filter."""
-        return np.uint64(64 - (8 * len(self.filter)).bit_length() + 1)
+    gram_filter: np.ndarray
+    window_filter: np.ndarray
 
 
 def index_windows(tokens: np.ndarray, slices: Mapping[str, slice], seed: int = 0) -> tuple[WindowIndex, dict]:
@@ -83,7 +87,7 @@ def index_windows(tokens: np.ndarray, slices: Mapping[str, slice], seed: int = 0
     for base in _bases(seed, _DRAWS):
         found = _indexed(tokens, places, base)
         if found is not None:
-            return WindowIndex(base, tokens, found[0], _filter(base, tokens, found[0])), found[1]
+            return WindowIndex(base, tokens, found[0], *_filters(base, tokens, found[0])), found[1]
     raise ValueError(f"different windows shared hashes under {_DRAWS} bases")
 
 
@@ -112,11 +116,13 @@ def _indexed(
     return tuple(windows), numbers
 
 
-def _hashes(windows: np.ndarray, base: int) -> np.ndarray:
-    """uint64 [N] of int [N, L]."""
-    hashes = np.zeros(len(windows), dtype=np.uint64)
+def _hashes(windows: np.ndarray, base: int, dtype: type[np.unsignedinteger] = np.uint64) -> np.ndarray:
+    """`dtype` [N] of int [N, L], modulo what it holds."""
+    hashes = np.zeros(len(windows), dtype)
+    base = dtype(base & np.iinfo(dtype).max)
     for column in windows.T[::-1]:
-        hashes = hashes * np.uint64(base) + column.astype(np.uint64)
+        hashes += column.astype(dtype, copy=False)
+        hashes *= base
     return hashes
 
 
@@ -132,32 +138,75 @@ def _same(
     """bool [M]: whether M pairs of windows are equal, token by token."""
     equal = np.empty(len(one_rows), dtype=bool)
     offsets = np.arange(length)
-    step = max(1, _COMPARED // length)
-    for begin in range(0, len(equal), step):
-        part = slice(begin, begin + step)
+    for part in _parts(len(equal), length):
         left = one[one_rows[part, None], one_starts[part, None] + offsets]
         right = other[other_rows[part, None], other_starts[part, None] + offsets]
         equal[part] = (left == right).all(axis=1)
     return equal
 
 
-def _filter(base: int, tokens: np.ndarray, lengths: Sequence[Windows]) -> np.ndarray:
-    """See `WindowIndex.filter`."""
-    windows = sum(len(one.hashes) for one in lengths)
-    size = max(_LEAST_BITS, (windows * _FILTER_BITS - 1).bit_length())
-    bits = np.zeros(1 << (size - 3), dtype=np.uint8)
-    for one in lengths:
-        for begin in range(0, len(one.hashes), _COMPARED // lengths[0].length + 1):
-            part = slice(begin, begin + _COMPARED // lengths[0].length + 1)
-            places = one.starts[part, None] + np.arange(lengths[0].length)
-            byte, bit = _place(_hashes(tokens[one.rows[part, None], places], base) >> np.uint64(64 - size))
-            np.bitwise_or.at(bits, byte, np.uint8(1) << bit)
-    return bits
+def _filters(base: int, tokens: np.ndarray, lengths: Sequence[Windows]) -> tuple[np.ndarray, np.ndarray]:
+    """`gram_filter` and `window_filter` of the index."""
+    shortest = lengths[0].length
+    gram, group = _gram_and_group(shortest)
+    rows, starts = _beginnings(base, tokens, lengths)
+    grams, windows = _no_bits(len(rows) * group * _GRAM_BITS, 32), _no_bits(len(rows) * _WINDOW_BITS, 64)
+    for part in _parts(len(rows), shortest):
+        begun = np.asfortranarray(tokens[rows[part, None], starts[part, None] + np.arange(shortest)])
+        _set_bits(windows, _hashes(begun, base))
+        for place in range(group):
+            _set_bits(grams, _hashes(begun[:, place : place + gram], base, np.uint32))
+    return grams, windows
 
 
-def _place(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int64 [n], uint8 [n]: in which byte of a filter the bits of these numbers are, and where in it."""
-    return (bits >> np.uint64(3)).view(np.int64), bits.astype(np.uint8) & np.uint8(7)
+def _beginnings(base: int, tokens: np.ndarray, lengths: Sequence[Windows]) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [n] each: rows and places where windows begin, less the longer ones that begin as one of the shortest."""
+    shortest = lengths[0]
+    rows, starts = [shortest.rows], [shortest.starts]
+    for one in lengths[1:]:
+        begun = [
+            _hashes(tokens[one.rows[part, None], one.starts[part, None] + np.arange(shortest.length)], base)
+            for part in _parts(len(one.rows), shortest.length)
+        ]
+        new = ~np.isin(np.concatenate([np.zeros(0, np.uint64), *begun]), shortest.hashes)
+        rows.append(one.rows[new])
+        starts.append(one.starts[new])
+    return np.concatenate(rows), np.concatenate(starts)
+
+
+def _gram_and_group(shortest: int) -> tuple[int, int]:
+    """Tokens of a gram and places of a group, for windows of at least so many tokens."""
+    gram = min(_GRAM, shortest)
+    return gram, min(_GRAM, shortest - gram + 1)
+
+
+def _parts(count: int, tokens: int) -> Iterator[slice]:
+    """Slices of so many rows with so many tokens each."""
+    step = max(1, _COMPARED // tokens)
+    return (slice(begin, begin + step) for begin in range(0, count, step))
+
+
+def _no_bits(wanted: int, most: int) -> np.ndarray:
+    """An empty filter of at least `wanted` bits, of which hashes of `most` bits can choose one."""
+    size = min(most, max(_LEAST_BITS, (wanted - 1).bit_length()))
+    return np.zeros(1 << (size - 3), dtype=np.uint8)
+
+
+def _set_bits(bits: np.ndarray, hashes: np.ndarray) -> None:
+    byte, bit = _place(bits, hashes)
+    np.bitwise_or.at(bits, byte, np.uint8(1) << bit)
+
+
+def _passing(bits: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """int64 [n]: which hashes a filter lets pass."""
+    byte, bit = _place(bits, hashes)
+    return np.flatnonzero(bits.take(byte, mode="clip") >> bit & np.uint8(1))
+
+
+def _place(bits: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [n], uint8 [n]: in which byte of a filter the bits of these hashes are, and where in it."""
+    number = hashes >> hashes.dtype.type(8 * hashes.itemsize - (8 * len(bits)).bit_length() + 1)
+    return (number >> number.dtype.type(3)).astype(np.int64), number.astype(np.uint8) & np.uint8(7)
 
 
 class Occurrences:
@@ -175,10 +224,11 @@ class Occurrences:
         self._index = index
         self._shortest = index.lengths[0].length
         self._longest = index.lengths[-1].length
-        reach = _BLOCK + self._longest
+        self._gram, self._group = _gram_and_group(self._shortest)
+        self._block = max(1, _BLOCK // self._group) * self._group
+        reach = self._group + self._shortest - 1
         self._powers = _powers(index.base, reach)
-        self._inverses = _powers(pow(index.base, -1, 2**64), reach)
-        self._sums = np.zeros(reach + 1, dtype=np.uint64)
+        self._inverses = _powers(pow(index.base, -1, 2**64), self._group) * np.uint64(index.base)
 
     def add(self, tokens: np.ndarray, ends: np.ndarray | Sequence[int]) -> None:
         """Counts what is in some documents.
@@ -187,43 +237,59 @@ class Occurrences:
             tokens: int [C], the documents one after the other. No window reaches from one into the next.
             ends: int [D], ascending: where each document ends, exclusive; the last is C.
         """
-        self._count_tokens(tokens)
         ends = np.asarray(ends, dtype=np.int64)
-        for begin in range(0, len(tokens) - self._shortest + 1, _BLOCK):
-            self._count_windows(tokens[begin : begin + _BLOCK + self._longest - 1], ends, begin)
+        for begin in range(0, len(tokens), self._block):
+            self._count_tokens(tokens[begin : begin + self._block])
+            self._count_windows(tokens[begin : begin + self._block + self._longest - 1], ends, begin)
 
     def _count_tokens(self, tokens: np.ndarray) -> None:
         V = len(self.token_counts)
-        if len(tokens) and (tokens.min() < 0 or tokens.max() >= V):
+        if tokens.min() < 0 or tokens.max() >= V:
             tokens = tokens[(tokens >= 0) & (tokens < V)]
         self.token_counts += np.bincount(tokens, minlength=V)
 
     def _count_windows(self, block: np.ndarray, ends: np.ndarray, offset: int) -> None:
-        """Counts the windows that begin at the block's first `_BLOCK` places."""
-        length = len(block)
-        places = min(_BLOCK, length - self._shortest + 1)
-        sums, inverses = self._sums[: length + 1], self._inverses
-        np.cumsum(block.astype(np.uint64) * self._powers[:length], out=sums[1:])
-        hashes = (sums[self._shortest : self._shortest + places] - sums[:places]) * inverses[:places]
-        byte, bit = _place(hashes >> self._index.shift)
-        hits = np.flatnonzero(self._index.filter.take(byte) >> bit & np.uint8(1))
-        if not len(hits):
+        """Counts the windows that begin at the block's first `_block` places."""
+        begins = self._candidates(block)
+        if not len(begins):
             return
-        ends = ends[np.searchsorted(ends, offset + hits, side="right")] - offset
+        room = ends[np.searchsorted(ends, offset + begins, side="right")] - offset - begins
         for windows, counts in zip(self._index.lengths, self.counts, strict=True):
-            begins = hits[hits + windows.length <= ends]
-            found = (sums[begins + windows.length] - sums[begins]) * inverses[begins]
-            numbers = np.minimum(np.searchsorted(windows.hashes, found), len(windows.hashes) - 1)
-            agree = windows.hashes[numbers] == found
-            begins, numbers = begins[agree], numbers[agree]
-            rows = np.zeros(len(begins), dtype=np.int64)
-            wanted = windows.rows[numbers], windows.starts[numbers]
-            same = _same(block[None], rows, begins, self._index.tokens, *wanted, windows.length)
-            np.add.at(counts, numbers[same], 1)
+            inside = begins[room >= windows.length]
+            for part in _parts(len(inside), windows.length):
+                self._compare(block[inside[part, None] + np.arange(windows.length)], windows, counts)
+
+    def _candidates(self, block: np.ndarray) -> np.ndarray:
+        """int64 [n], ascending: the places that pass both filters."""
+        gram, group, shortest = self._gram, self._group, self._shortest
+        if len(block) < shortest:
+            return np.zeros(0, np.int64)
+        last_places = block[group - 1 :].astype(np.uint32)
+        grams = sliding_window_view(last_places, gram)[: self._block : group]
+        groups = _passing(self._index.gram_filter, _hashes(grams, self._index.base, np.uint32)) * group
+        passed = [np.zeros(0, np.int64)]
+        for part in _parts(len(groups), group + shortest - 1):
+            reach = groups[part, None] + np.arange(group + shortest - 1)
+            tokens = block.take(reach, mode="clip").astype(np.uint64)  # beyond the block no window begins
+            sums = np.cumsum(tokens * self._powers, axis=1)
+            hashes = sums[:, shortest - 1 :].copy()
+            hashes[:, 1:] -= sums[:, : group - 1]
+            hashes *= self._inverses
+            group_of, place = np.divmod(_passing(self._index.window_filter, hashes.reshape(-1)), group)
+            passed.append(groups[part][group_of] + place)
+        return np.concatenate(passed)
+
+    def _compare(self, found: np.ndarray, windows: Windows, counts: np.ndarray) -> None:
+        """Counts those of the places' tokens, int [n, L], that are a window."""
+        hashes = _hashes(found, self._index.base)
+        numbers = np.minimum(np.searchsorted(windows.hashes, hashes), len(windows.hashes) - 1)
+        agree = windows.hashes[numbers] == hashes
+        numbers = numbers[agree]
+        columns = windows.starts[numbers, None] + np.arange(windows.length)
+        same = (found[agree] == self._index.tokens[windows.rows[numbers, None], columns]).all(axis=1)
+        np.add.at(counts, numbers[same], 1)
 
 
 def _powers(base: int, count: int) -> np.ndarray:
-    """uint64 [count]: base ** i modulo 2 ** 64."""
-    powers = np.full(count, base, dtype=np.uint64)
-    powers[0] = 1
-    return np.cumprod(powers, dtype=np.uint64)
+    """uint64 [count]: base ** (i + 1) modulo 2 ** 64."""
+    return np.cumprod(np.full(count, base, dtype=np.uint64), dtype=np.uint64)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.dataset import dataset
+from pyarrow.dataset import Dataset, dataset
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,6 +21,8 @@ from spark_jobs.schemas import DUPLICATES, TOKEN_COUNTS, arrow_schema
 from spark_jobs.watch import run_action
 
 _COUNT_COLUMNS = ("duplicates", "copies")
+_TOKENS_A_PASS = 1 << 26  # of the sequences that one pass over the corpus looks for: they are in this process's memory
+_BATCH_ROWS = 4096  # read at once
 
 
 def count_tables(
@@ -38,13 +39,14 @@ def count_tables(
     """
     tokens = read_token_counts(config.token_counts, vocab_size) if config.token_counts else None
     writing = folder.writing("duplicates")
-    if config.corpus and not (config.duplicates and config.token_counts):
-        counted, in_corpus = _counted(spark, folder, config, vocab_size, on_share)
-        tokens = in_corpus if tokens is None else tokens
     if config.corpus and not config.duplicates:
         writing.mkdir()
-        pq.write_table(counted, writing / "part-00000.parquet")
+        for number, (counted, in_corpus) in enumerate(_counted(spark, folder, config, vocab_size, on_share)):
+            pq.write_table(counted, writing / f"part-{number:05d}.parquet")
+            tokens = in_corpus if tokens is None else tokens
     else:
+        if config.corpus and tokens is None:
+            _, tokens = next(_counted(spark, folder, config, vocab_size, on_share))
         only_in_corpus = [F.lit(None).cast("long").alias(column.name) for column in DUPLICATES[2:]]
         known = _known(spark, config, sequences).select("sequence_id", "duplicates", *only_in_corpus)
         run_action(spark, "count: duplicates", lambda: known.write.parquet(str(writing)), on_share)
@@ -59,28 +61,50 @@ def count_tables(
 
 def _counted(
     spark: SparkSession, folder: RunFolder, config: RunConfig, vocab_size: int, on_share: Callable[[float], None]
-) -> tuple[pa.Table, np.ndarray]:
-    """Table `duplicates` and, int64 [V], the token counts of the training corpus."""
+) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """For every pass over the training corpus, rows of table `duplicates` and, int64 [V], the corpus's token counts."""
     split, T = config.prefix_tokens, config.prefix_tokens + config.suffix_tokens
-    ids, tokens = _ids_and_tokens(folder.table("sequences"), T)
     slices = {"whole": slice(0, T), "prefix": slice(0, split), "suffix": slice(split, T)}
-    counts, token_counts = count_in_corpus(
-        spark, tokens, slices, open_corpus(config.corpus), vocab_size, folder.writing("windows"), on_share
+    pieces = open_corpus(config.corpus)
+    rows = dataset(folder.table("sequences"))
+    passes = max(1, -(-rows.count_rows() // _rows_a_pass(T)))
+    for number, (ids, tokens) in enumerate(_ids_and_tokens(rows, T)):
+        counts, token_counts = count_in_corpus(
+            spark,
+            tokens,
+            slices,
+            pieces,
+            vocab_size,
+            folder.writing("windows"),
+            lambda share, number=number: on_share((number + share) / passes),
+        )
+        columns = [ids, *(counts[name] for name in ("whole", "prefix", "suffix"))]
+        yield pa.table(columns, schema=arrow_schema(DUPLICATES)), token_counts
+
+
+def _rows_a_pass(T: int) -> int:
+    return max(1, _TOKENS_A_PASS // T)
+
+
+def _ids_and_tokens(rows: Dataset, T: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """int64 [n] and int32 [n, T], as many rows as one pass looks for; the next ones take the memory of the last."""
+    N, most = rows.count_rows(), _rows_a_pass(T)
+    ids, tokens = np.empty(min(N, most), np.int64), np.empty((min(N, most), T), np.int32)
+    batches = rows.to_batches(
+        columns=["sequence_id", "tokens"], batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1
     )
-    columns = [ids, *(counts[name] for name in ("whole", "prefix", "suffix"))]
-    return pa.table(columns, schema=arrow_schema(DUPLICATES)), token_counts
-
-
-def _ids_and_tokens(table: Path, T: int) -> tuple[np.ndarray, np.ndarray]:
-    """int64 [N] and int32 [N, T]: 4 T + 8 bytes a row in this process, and no second copy while it is read."""
-    rows = dataset(table)
-    N = rows.count_rows()
-    ids, tokens = np.empty(N, np.int64), np.empty((N, T), np.int32)
-    start = 0
-    for batch in rows.to_batches(columns=["sequence_id", "tokens"]):
-        place = slice(start, start := start + batch.num_rows)
-        ids[place], tokens[place] = batch.column("sequence_id"), workers.matrix(batch.column("tokens"), batch.num_rows)
-    return ids, tokens
+    filled = 0
+    for batch in batches:
+        while batch.num_rows:
+            taken = batch.slice(0, most - filled)
+            batch = batch.slice(taken.num_rows)
+            place = slice(filled, filled := filled + taken.num_rows)
+            ids[place], tokens[place] = taken["sequence_id"], workers.matrix(taken["tokens"], taken.num_rows)
+            if filled == most:
+                yield ids, tokens
+                filled = 0
+    if filled or not N:
+        yield ids[:filled], tokens[:filled]
 
 
 def _known(spark: SparkSession, config: RunConfig, sequences: DataFrame) -> DataFrame:

@@ -1,7 +1,8 @@
 """Count: how often windows of the sequences, and each token, occur anywhere in the training corpus.
 
 The windows are written beside the run's tables, as files that the processes of a machine map into memory together;
-every task reads its own pieces of the corpus. What comes back are the counts that are not zero.
+every task reads its own pieces of the corpus. What comes back are the counts that are not zero, as bytes: Java would
+take longer to add them up as rows than the tasks take to count.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from data.corpus import Piece, read_corpus
 from metrics.occurrences import Occurrences, WindowIndex, Windows, index_windows
@@ -23,7 +24,9 @@ from spark_jobs.watch import run_action
 
 _TASKS_A_CORE = 16  # enough that no core waits long for the last task, few enough that tables of tokens stay few
 _TOKENS = -1  # `which` of the counts of single tokens
-_COUNTED = "which int, number long, count long"
+_SLAB = 1 << 14  # counts that are added up together
+# Which counts; how many slabs are before them; their places in the slab, int32; the counts, int64.
+_PACKED = pa.schema([("which", pa.int32()), ("slab", pa.int32()), ("numbers", pa.binary()), ("counts", pa.binary())])
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,18 @@ def count_in_corpus(
     index, numbers = index_windows(tokens, slices)
     shipped = _ship(index, folder)
     tasks = min(len(pieces), _TASKS_A_CORE * spark.sparkContext.defaultParallelism)
-    partial = spark.range(0, len(pieces), 1, tasks).mapInArrow(_count_pieces(pieces, shipped, vocab_size), _COUNTED)
-    counted = partial.groupBy("which", "number").agg(F.sum("count").alias("count"))
+    schema = from_arrow_schema(_PACKED)
+    partial = spark.range(0, len(pieces), 1, tasks).mapInArrow(_count_pieces(pieces, shipped, vocab_size), schema)
+    counted = partial.groupBy("which", "slab").applyInArrow(_add_up, schema)
     try:
         table = run_action(spark, "count: windows and tokens in the corpus", counted.toArrow, on_share)
     finally:
         shutil.rmtree(folder)
-    which, number, count = (table.column(name).to_numpy() for name in ("which", "number", "count"))
     sums = {_TOKENS: np.zeros(vocab_size, np.int64)}
     sums |= {order: np.zeros(len(one.hashes), np.int64) for order, one in enumerate(index.lengths)}
-    for order, into in sums.items():
-        mine = which == order
-        into[number[mine]] = count[mine]
+    for row in table.to_pylist():
+        places, counts = _unpacked(row["numbers"], row["counts"])
+        sums[row["which"]][row["slab"] * _SLAB + places] = counts
     return {name: sums[numbers[name][0]][numbers[name][1]] for name in slices}, sums[_TOKENS]
 
 
@@ -89,16 +92,37 @@ def _count_pieces(pieces: Sequence[Piece], shipped: _Shipped, vocab_size: int) -
                 for tokens, ends in read_corpus(pieces[number]):
                     occurrences.add(tokens, ends)
         for which, counts in enumerate((occurrences.token_counts, *occurrences.counts), start=_TOKENS):
-            seen = np.flatnonzero(counts)
-            columns = [pa.array(np.full(len(seen), which, np.int32)), pa.array(seen), pa.array(counts[seen])]
-            yield pa.RecordBatch.from_arrays(columns, names=["which", "number", "count"])
+            for slab, begin in enumerate(range(0, len(counts), _SLAB)):
+                if (packed := _packed(which, slab, counts[begin : begin + _SLAB])).num_rows:
+                    yield packed
 
     return run
 
 
+def _add_up(parts: pa.Table) -> pa.Table:
+    """One row of the rows that tasks made of one slab."""
+    total = np.zeros(_SLAB, np.int64)
+    for row in parts.to_pylist():
+        numbers, counts = _unpacked(row["numbers"], row["counts"])
+        total[numbers] += counts
+    return pa.Table.from_batches([_packed(parts["which"][0].as_py(), parts["slab"][0].as_py(), total)])
+
+
+def _packed(which: int, slab: int, counts: np.ndarray) -> pa.RecordBatch:
+    """The counts of a slab that are not zero, as a row of `_PACKED`; no row where all are."""
+    seen = np.flatnonzero(counts)
+    row = {"which": which, "slab": slab, "numbers": seen.astype(np.int32).tobytes(), "counts": counts[seen].tobytes()}
+    return pa.RecordBatch.from_pylist([row] if len(seen) else [], _PACKED)
+
+
+def _unpacked(numbers: bytes, counts: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """int32 [n], int64 [n]."""
+    return np.frombuffer(numbers, np.int32), np.frombuffer(counts, np.int64)
+
+
 def _ship(index: WindowIndex, folder: Path) -> _Shipped:
     folder.mkdir()
-    arrays = {"tokens": index.tokens, "filter": index.filter}
+    arrays = {"tokens": index.tokens, "gram_filter": index.gram_filter, "window_filter": index.window_filter}
     for order, one in enumerate(index.lengths):
         arrays |= {f"hashes{order}": one.hashes, f"rows{order}": one.rows, f"starts{order}": one.starts}
     for name, array in arrays.items():
@@ -114,4 +138,4 @@ def _received(shipped: _Shipped) -> WindowIndex:
         Windows(length, *(array(f"{name}{order}") for name in ("hashes", "rows", "starts")))
         for order, length in enumerate(shipped.lengths)
     )
-    return WindowIndex(shipped.base, array("tokens"), lengths, array("filter"))
+    return WindowIndex(shipped.base, array("tokens"), lengths, array("gram_filter"), array("window_filter"))

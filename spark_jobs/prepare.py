@@ -53,16 +53,16 @@ def _prepare_shards(source: Source, settings: PrepareSettings) -> workers.ArrowF
     return run
 
 
-def _without_repeated_ids(prepared: DataFrame) -> tuple[DataFrame, DataFrame]:
+def _repeated_ids(prepared: DataFrame) -> DataFrame:
+    """`sequence_id` of several accepted rows, and `first`, the `input_order` of the first of them."""
+    counted = prepared.where("reason is null").groupBy("sequence_id")
+    counted = counted.agg(F.count("*").alias("times"), F.min("input_order").alias("first"))
+    return counted.where("times > 1").select("sequence_id", "first")
+
+
+def _without_repeated_ids(prepared: DataFrame, repeated: DataFrame) -> tuple[DataFrame, DataFrame]:
     """The accepted rows, each id once (the first in input order), and the rows that repeat an id."""
-    accepted = prepared.where("reason is null")
-    repeated = (
-        accepted.groupBy("sequence_id")
-        .agg(F.count("*").alias("times"), F.min("input_order").alias("first"))
-        .where("times > 1")
-        .select("sequence_id", "first")
-    )
-    joined = accepted.join(F.broadcast(repeated), "sequence_id", "left")
+    joined = prepared.where("reason is null").join(repeated, "sequence_id", "left")
     is_first = F.col("first").isNull() | (F.col("first") == F.col("input_order"))
     return joined.where(is_first).drop("first"), joined.where(~is_first).drop("first")
 
@@ -102,10 +102,14 @@ def prepare_tables(
     run_action(spark, "prepare: read, tokenize, check", lambda: frame.write.parquet(str(staging)), on_share)
 
     prepared = spark.read.schema(schema).parquet(str(staging))
-    accepted, repeats = _without_repeated_ids(prepared)
     read = run_action(spark, "prepare: count rows", prepared.count)
     if read == 0:
         raise InputError(f"{source.name} has no rows; expected at least one sequence.")
+    # In a file they are found once for both joins, and Spark knows how many they are before it broadcasts them.
+    ids = folder.writing("repeated")
+    repeated = _repeated_ids(prepared)
+    run_action(spark, "prepare: find repeated ids", lambda: repeated.write.parquet(str(ids)))
+    accepted, repeats = _without_repeated_ids(prepared, spark.read.schema(repeated.schema).parquet(str(ids)))
     rejected = _rejected(prepared, repeats)
     writing = folder.writing("rejected")
     run_action(
@@ -135,7 +139,8 @@ def prepare_tables(
         lambda: kept.sort("input_order").drop("input_order").write.parquet(str(writing)),
     )
     folder.publish(writing, "sequences")
-    shutil.rmtree(staging)
+    for finished in (staging, ids):
+        shutil.rmtree(finished)
     accepted_rows = read - set_aside
     sampled = accepted_rows if settings.sample is None else min(settings.sample, accepted_rows)
     return {"read": read, "accepted": accepted_rows, "rejected": set_aside, "sampled": sampled}

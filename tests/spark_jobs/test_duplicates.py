@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.corpus_counts import write_pair
 from data.corpus import open_corpus
+from spark_jobs import duplicates
 from spark_jobs.duplicates import count_in_corpus
 
 SLICES = {"whole": slice(0, 4), "prefix": slice(0, 2), "suffix": slice(2, 4)}
@@ -43,3 +44,14 @@ def test_windows_and_tokens(spark: SparkSession, corpus: Path, tmp_path: Path) -
     assert {name: values.tolist() for name, values in counts.items()} == EXPECTED
     assert tokens.tolist() == [0, 1, 0, 0, 0, 5, 5, 7], "8 is outside the vocabulary"
     assert not (tmp_path / "windows").exists()
+
+
+def test_more_counts_than_are_added_up_together(spark: SparkSession, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sequences = rng.integers(0, 40_000, (30_000, 4))
+    assert len(sequences) > duplicates._SLAB
+    documents = np.concatenate([sequences, sequences[::2]])
+    pieces = open_corpus(write_pair(tmp_path / "c", documents), piece_bytes=100_000)
+    counts, tokens = count_in_corpus(spark, sequences, {"whole": slice(0, 4)}, pieces, 40_000, tmp_path / "windows")
+    assert counts["whole"].tolist() == [2, 1] * 15_000
+    assert tokens.tolist() == np.bincount(documents.reshape(-1), minlength=40_000).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +13,17 @@ from pyspark.sql import SparkSession
 
 from data import open_sequences
 from data.errors import InputError
-from spark_jobs.prepare import DUPLICATE_ID, PrepareSettings, prepare_tables, rejected_by_reason
+from spark_jobs.prepare import (
+    DUPLICATE_ID,
+    PrepareSettings,
+    _repeated_ids,
+    _without_repeated_ids,
+    prepare_tables,
+    rejected_by_reason,
+)
 from spark_jobs.run_folder import RunFolder
+
+THRESHOLD = "spark.sql.autoBroadcastJoinThreshold"
 
 
 def prepared(spark: SparkSession, demo, files: Path, run: Path, sample: int | None = None, seed: int = 0):
@@ -40,7 +50,17 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def test_first_row_of_an_id_wins(spark: SparkSession, demo, files: Path, tmp_path: Path) -> None:
+@pytest.fixture(params=["10MB", "-1"], ids=["broadcast", "shuffled"])
+def largest_broadcast(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[str]:
+    """Bytes of a table, up to which a join sends it to every worker; -1: never."""
+    spark.conf.set(THRESHOLD, request.param)
+    yield request.param
+    spark.conf.unset(THRESHOLD)
+
+
+def test_first_row_of_an_id_wins(
+    spark: SparkSession, demo, files: Path, tmp_path: Path, largest_broadcast: str
+) -> None:
     folder, rows = prepared(spark, demo, files, tmp_path / "run")
     assert rows == {"read": 11, "accepted": 7, "rejected": 4, "sampled": 7}
     sequences = pd.read_parquet(folder.table("sequences"))
@@ -51,6 +71,17 @@ def test_first_row_of_an_id_wins(spark: SparkSession, demo, files: Path, tmp_pat
     assert sorted(zip(repeats.source, repeats.row, strict=True)) == [("a.parquet", 6), ("b.parquet", 0)]
     assert repeats.raw.str.contains("900|901").all()
     assert sum(rejected_by_reason(spark, folder).values()) == 4
+
+
+def test_repeated_ids_are_broadcast_only_where_they_are_few(
+    spark: SparkSession, tmp_path: Path, largest_broadcast: str
+) -> None:
+    rows = spark.createDataFrame([(1, None, 0), (1, None, 1)], "sequence_id long, reason string, input_order long")
+    _repeated_ids(rows).write.parquet(str(tmp_path / "repeated"))
+    repeats = _without_repeated_ids(rows, spark.read.parquet(str(tmp_path / "repeated")))[1]
+    assert [row.input_order for row in repeats.collect()] == [1]
+    plan = repeats._jdf.queryExecution().executedPlan().toString()
+    assert ("BroadcastExchange" in plan) == (largest_broadcast != "-1")
 
 
 def test_sample_depends_on_seed_alone(spark: SparkSession, demo, files: Path, tmp_path: Path) -> None:
