@@ -164,14 +164,19 @@ def _beginnings(base: int, tokens: np.ndarray, lengths: Sequence[Windows]) -> tu
     shortest = lengths[0]
     rows, starts = [shortest.rows], [shortest.starts]
     for one in lengths[1:]:
-        begun = [
-            _hashes(tokens[one.rows[part, None], one.starts[part, None] + np.arange(shortest.length)], base)
-            for part in _parts(len(one.rows), shortest.length)
-        ]
-        new = ~np.isin(np.concatenate([np.zeros(0, np.uint64), *begun]), shortest.hashes)
+        new = np.zeros(len(one.rows), dtype=bool)
+        for part in _parts(len(one.rows), shortest.length):
+            begun = tokens[one.rows[part, None], one.starts[part, None] + np.arange(shortest.length)]
+            new[part] = ~_looked_up(_hashes(begun, base), shortest.hashes)[1]
         rows.append(one.rows[new])
         starts.append(one.starts[new])
     return np.concatenate(rows), np.concatenate(starts)
+
+
+def _looked_up(hashes: np.ndarray, ascending: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [n], bool [n]: where hashes would be in a list, and whether they are there."""
+    numbers = np.minimum(np.searchsorted(ascending, hashes), len(ascending) - 1)
+    return numbers, ascending[numbers] == hashes
 
 
 def _gram_and_group(shortest: int) -> tuple[int, int]:
@@ -282,8 +287,7 @@ class Occurrences:
     def _compare(self, found: np.ndarray, windows: Windows, counts: np.ndarray) -> None:
         """Counts those of the places' tokens, int [n, L], that are a window."""
         hashes = _hashes(found, self._index.base)
-        numbers = np.minimum(np.searchsorted(windows.hashes, hashes), len(windows.hashes) - 1)
-        agree = windows.hashes[numbers] == hashes
+        numbers, agree = _looked_up(hashes, windows.hashes)
         numbers = numbers[agree]
         columns = windows.starts[numbers, None] + np.arange(windows.length)
         same = (found[agree] == self._index.tokens[windows.rows[numbers, None], columns]).all(axis=1)

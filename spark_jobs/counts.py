@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.dataset import Dataset, dataset
+from pyarrow.dataset import FileSystemDataset, dataset
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -86,15 +86,12 @@ def _rows_a_pass(T: int) -> int:
     return max(1, _TOKENS_A_PASS // T)
 
 
-def _ids_and_tokens(rows: Dataset, T: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _ids_and_tokens(rows: FileSystemDataset, T: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """int64 [n] and int32 [n, T], as many rows as one pass looks for; the next ones take the memory of the last."""
     N, most = rows.count_rows(), _rows_a_pass(T)
     ids, tokens = np.empty(min(N, most), np.int64), np.empty((min(N, most), T), np.int32)
-    batches = rows.to_batches(
-        columns=["sequence_id", "tokens"], batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1
-    )
     filled = 0
-    for batch in batches:
+    for batch in _batches(rows.files):
         while batch.num_rows:
             taken = batch.slice(0, most - filled)
             batch = batch.slice(taken.num_rows)
@@ -105,6 +102,13 @@ def _ids_and_tokens(rows: Dataset, T: int) -> Iterator[tuple[np.ndarray, np.ndar
                 filled = 0
     if filled or not N:
         yield ids[:filled], tokens[:filled]
+
+
+def _batches(files: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """`sequence_id` and `tokens`, page by page: a scan of the whole data set would read some row groups ahead."""
+    for name in files:
+        with pq.ParquetFile(name, buffer_size=1 << 20, pre_buffer=False) as file:
+            yield from file.iter_batches(_BATCH_ROWS, columns=["sequence_id", "tokens"], use_threads=False)
 
 
 def _known(spark: SparkSession, config: RunConfig, sequences: DataFrame) -> DataFrame:
