@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -48,8 +49,9 @@ def count_tables(
         if config.corpus and tokens is None:
             _, tokens = next(_counted(spark, folder, config, vocab_size, on_share))
         only_in_corpus = [F.lit(None).cast("long").alias(column.name) for column in DUPLICATES[2:]]
-        known = _known(spark, config, sequences).select("sequence_id", "duplicates", *only_in_corpus)
+        known = _known(spark, folder, config, sequences).select("sequence_id", "duplicates", *only_in_corpus)
         run_action(spark, "count: duplicates", lambda: known.write.parquet(str(writing)), on_share)
+        shutil.rmtree(folder.writing("given"), ignore_errors=True)  # there only where a table was given
     folder.publish(writing, "duplicates")
     if tokens is not None:
         writing = folder.writing("token_counts")
@@ -111,10 +113,14 @@ def _batches(files: Sequence[str]) -> Iterator[pa.RecordBatch]:
             yield from file.iter_batches(_BATCH_ROWS, columns=["sequence_id", "tokens"], use_threads=False)
 
 
-def _known(spark: SparkSession, config: RunConfig, sequences: DataFrame) -> DataFrame:
+def _known(spark: SparkSession, folder: RunFolder, config: RunConfig, sequences: DataFrame) -> DataFrame:
     """`sequence_id`, `duplicates` from a table or a column; rows of which nothing is known are left out."""
     if config.duplicates:
-        given = spark.createDataFrame(read_duplicates(config.duplicates))
+        # In a file, since a table handed over stays in the heap of this machine's Java.
+        writing = folder.writing("given")
+        writing.mkdir()
+        pq.write_table(read_duplicates(config.duplicates), writing / "part-00000.parquet")
+        given = spark.read.parquet(str(writing))
         return given.join(sequences.select("sequence_id"), "sequence_id", "left_semi")
     column = next((name for name in _COUNT_COLUMNS if name in sequences.columns), None)
     if column:

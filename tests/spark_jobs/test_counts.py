@@ -69,3 +69,4 @@ def test_one_pass_counts_the_tokens(spark: SparkSession, folder: RunFolder, monk
     counts.count_tables(spark, folder, given, sequences, 8, lambda share: None)
     assert counts.duplicates_table(spark, folder).sort("sequence_id").collect() == [(12, 9), (13, 8)]
     assert counts.token_counts(folder, 8).tolist() == [0, 2, 2, 1, 1, 5, 0, 0]
+    assert not list(folder.path.glob(".writing-*"))
