@@ -241,41 +241,50 @@ def _read_chunks(
     lm: CausalLM, states: Tensor, true: Tensor, banned: int | None, level: ScoreLevel, top_k: int | None = None
 ) -> dict[str, Tensor]:
     """What is read off the logits of states [B, L, width] about the tokens true [B, L]: [B, L] by name."""
-    parts: dict[str, list[Tensor]] = {}
     scratch = torch.empty(2, lm.statistics_rows, lm.vocab_size, device=lm.device)
-
-    def put(name: str, value: Tensor) -> None:
-        parts.setdefault(name, []).append(value)
-
+    parts: dict[str, list[Tensor]] = {}
     for chunk, token in zip(
         states.flatten(0, 1).split(lm.chunk_rows), true.flatten().split(lm.chunk_rows), strict=True
     ):
-        for logits, true_token in zip(
-            lm.logits(chunk).split(lm.statistics_rows), token.split(lm.statistics_rows), strict=True
-        ):
-            if banned is not None:
-                spared = logits[:, banned].clone()
-                logits[:, banned] = -torch.inf
-            maxima = block_maxima(logits)
-            choice, margin = greedy_choice(logits, maxima)
-            put("choice", choice)
-            put("margin", margin)
-            if level >= ScoreLevel.FULL:
-                put("rank", _rank(logits, true_token, choice, scratch))
-            if banned is not None:
-                restore(logits, maxima, banned, spared)
-            if top_k is not None:
-                put("topk_logprob", topk_logprob(logits, maxima, true_token, top_k))
-            if level < ScoreLevel.FULL:
-                put("logprob", logprob(logits, maxima, true_token, scratch))
-                continue
-            for name, value in zip(
-                ("logprob", "logprob_mean", "logprob_std"),
-                logprob_and_moments(logits, maxima, true_token, scratch),
-                strict=True,
-            ):
-                put(name, value)
+        # Handed over, not kept: the logits of a chunk are gone before the next ones are computed.
+        _read_logits(lm.logits(chunk), token, banned, level, top_k, scratch, parts)
     return {name: torch.cat(values).view_as(true) for name, values in parts.items()}
+
+
+def _read_logits(
+    chunk: Tensor,
+    true: Tensor,
+    banned: int | None,
+    level: ScoreLevel,
+    top_k: int | None,
+    scratch: Tensor,
+    parts: dict[str, list[Tensor]],
+) -> None:
+    """Adds to `parts` what is read off the logits [R, V] about R tokens."""
+
+    def put(**values: Tensor) -> None:
+        for name, value in values.items():
+            parts.setdefault(name, []).append(value)
+
+    rows = scratch.shape[1]
+    for logits, token in zip(chunk.split(rows), true.split(rows), strict=True):
+        if banned is not None:
+            spared = logits[:, banned].clone()
+            logits[:, banned] = -torch.inf
+        maxima = block_maxima(logits)
+        choice, margin = greedy_choice(logits, maxima)
+        put(choice=choice, margin=margin)
+        if level >= ScoreLevel.FULL:
+            put(rank=_rank(logits, token, choice, scratch))
+        if banned is not None:
+            restore(logits, maxima, banned, spared)
+        if top_k is not None:
+            put(topk_logprob=topk_logprob(logits, maxima, token, top_k))
+        if level < ScoreLevel.FULL:
+            put(logprob=logprob(logits, maxima, token, scratch))
+        else:
+            own, mean, std = logprob_and_moments(logits, maxima, token, scratch)
+            put(logprob=own, logprob_mean=mean, logprob_std=std)
 
 
 def _rank(logits: Tensor, true: Tensor, choice: Tensor, scratch: Tensor) -> Tensor:
