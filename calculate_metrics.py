@@ -138,7 +138,7 @@ def default(name: str) -> dict[str, Any]:
     "--el-rows",
     type=RowCount(),
     **default("el_rows"),
-    help="How many rows get the extraction likelihood EL_10, the one costly metric.",
+    help="How many rows get the extraction likelihood EL_10, the one costly metric; only with --scores full.",
 )
 @option(
     "Measure",

@@ -106,7 +106,7 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repe
     device = plain.device.type
     packed = copy.deepcopy(plain)
     layers = pack_linears(packed)
-    eos = np.atleast_1d(plain.generation_config.eos_token_id).tolist()[0]  # as `metrics.loading`: of several, the first
+    eos = np.atleast_1d(plain.config.get_text_config().eos_token_id).tolist()[0]  # as `metrics.loading`
     vocab = plain.config.get_text_config().vocab_size
     tokens = np.random.default_rng(0).integers(1, vocab, (rows, PREFIX + SUFFIX))
     greedy = generate(plain, tokens[:, :PREFIX], PASS_BATCH.get(device, 64), eos)

@@ -87,7 +87,7 @@ def score_group(settings: ScoreSettings, source: Path, target: Path, group: int)
         eos_token_id=settings.eos_token_id,
     )
     values = {name: value for name, value in vars(scores).items() if value is not None}
-    columns = {name: workers.lists(value) if value.ndim == 2 else value for name, value in values.items()}
+    columns = {n: workers.lists(value) if value.ndim == 2 else workers.numbers(value) for n, value in values.items()}
     pq.write_table(pa.table({"sequence_id": table.column("sequence_id")} | columns), target / f"{group:05d}.parquet")
     return table.num_rows
 
@@ -154,7 +154,7 @@ def main() -> None:
         set_shuffle_partitions(spark, options.rows)
 
         def by_spark(run: str) -> None:
-            rows = pq.read_table(work / run / "sequences.parquet", columns=["sequence_id"]).num_rows
+            rows = pq.read_metadata(work / run / "sequences.parquet" / "part-00000.parquet").num_rows
             score_table(spark, RunFolder(work / run), settings, rows, 0, 0, lambda rows: None)
 
         def by_pool(run: str) -> None:

@@ -126,7 +126,10 @@ def _depth(comparison: Mapping[str, Any]) -> Iterator[Finding]:
             lead = "Forgetting is shallow: sampling still finds it. " if fell else ""
             yield Finding("bad", f"{lead}{said}.")
     elif after["memorization_accuracy"] is None:
-        yield Finding("note", "Only greedy decoding was measured: whether the memory is gone or shallow is not known.")
+        yield Finding(
+            "note",
+            "Only greedy decoding is compared below --scores full: whether the memory is gone or shallow is not known.",
+        )
 
 
 def _accuracy(

@@ -32,7 +32,7 @@ _PLACES = ("first", "second", "third")  # of an n-gram; -1 where it is shorter
 _NGRAM_SCHEMA = "model string, split string, category string, n int, first int, second int, third int"
 _LN_LN2 = math.log(math.log(2))
 _MEANS = ("memorization_score", "memorization_accuracy", "n_sacrebleu")
-# Under `--scores extractable` a run has none of these.
+# Below `--scores full` none of these is compared.
 _FULL = {
     "log_p_z": "double",
     "log_tries_p50": "double",

@@ -22,7 +22,8 @@ from spark_jobs.schemas import DUPLICATES, TOKEN_COUNTS, arrow_schema
 from spark_jobs.watch import run_action
 
 _COUNT_COLUMNS = ("duplicates", "copies")
-_TOKENS_A_PASS = 1 << 26  # of the sequences that one pass over the corpus looks for: they are in this process's memory
+# Of the sequences that one pass over the corpus looks for, which are in this process with 300 bytes a row of hashes.
+_TOKENS_A_PASS, _ROWS_A_PASS = 1 << 26, 1 << 20
 _BATCH_ROWS = 4096  # read at once
 
 
@@ -85,7 +86,7 @@ def _counted(
 
 
 def _rows_a_pass(T: int) -> int:
-    return max(1, _TOKENS_A_PASS // T)
+    return max(1, min(_ROWS_A_PASS, _TOKENS_A_PASS // T))
 
 
 def _ids_and_tokens(rows: FileSystemDataset, T: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -24,7 +24,8 @@ from spark_jobs.watch import run_action
 
 _TASKS_A_CORE = 16  # enough that no core waits long for the last task, few enough that tables of tokens stay few
 _TOKENS = -1  # `which` of the counts of single tokens
-_SLAB = 1 << 14  # counts that are added up together
+# Counts that are added up together: 48 KB of each task at most, of which 2,048 can come in one batch.
+_SLAB = 1 << 12
 # Which counts; how many slabs are before them; their places in the slab, int32; the counts, int64.
 _PACKED = pa.schema([("which", pa.int32()), ("slab", pa.int32()), ("numbers", pa.binary()), ("counts", pa.binary())])
 
@@ -99,13 +100,15 @@ def _count_pieces(pieces: Sequence[Piece], shipped: _Shipped, vocab_size: int) -
     return run
 
 
-def _add_up(parts: pa.Table) -> pa.Table:
+def _add_up(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """One row of the rows that tasks made of one slab."""
     total = np.zeros(_SLAB, np.int64)
-    for row in parts.to_pylist():
-        numbers, counts = _unpacked(row["numbers"], row["counts"])
-        total[numbers] += counts
-    return pa.Table.from_batches([_packed(parts["which"][0].as_py(), parts["slab"][0].as_py(), total)])
+    for batch in batches:
+        which, slab = batch["which"][0].as_py(), batch["slab"][0].as_py()
+        for row in range(batch.num_rows):
+            numbers, counts = _unpacked(batch["numbers"][row].as_buffer(), batch["counts"][row].as_buffer())
+            total[numbers] += counts
+    yield _packed(which, slab, total)
 
 
 def _packed(which: int, slab: int, counts: np.ndarray) -> pa.RecordBatch:
@@ -115,7 +118,7 @@ def _packed(which: int, slab: int, counts: np.ndarray) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([row] if len(seen) else [], _PACKED)
 
 
-def _unpacked(numbers: bytes, counts: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _unpacked(numbers: bytes | pa.Buffer, counts: bytes | pa.Buffer) -> tuple[np.ndarray, np.ndarray]:
     """int32 [n], int64 [n]."""
     return np.frombuffer(numbers, np.int32), np.frombuffer(counts, np.int64)
 

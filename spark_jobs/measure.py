@@ -92,7 +92,7 @@ def to_arrow(values: np.ndarray | list, kind: pa.DataType) -> pa.Array:
     if isinstance(values, np.ndarray) and values.ndim == 2:
         return workers.lists(values).cast(kind)
     if isinstance(values, np.ndarray):
-        return pa.array(values, from_pandas=True).cast(kind)
+        return workers.numbers(values).cast(kind)
     return pa.array(values, kind)
 
 

@@ -143,7 +143,7 @@ def make_plan(config: UnlearnConfig, method: Method, settings: Any) -> Plan:
     if not len(selection.retain_benign) + len(selection.retain_ordinary):
         warnings.append("The run has no benign row to retain: nothing holds the model where it was but the KL penalty.")
     if run.config["scores"] != "full":
-        warnings.append(f"The run was measured with --scores {run.config['scores']}: the report shows labels only.")
+        warnings.append(f"The run was measured with --scores {run.config['scores']}: the report compares labels only.")
     if run.config["dtype"] != "float32":
         warnings.append(f"The run was measured in {run.config['dtype']}; training starts from float32 weights.")
     stop = config.stop or getattr(settings, "stop", "steps")

@@ -299,7 +299,7 @@ def test_skipped_updates(comparison):
 
 def test_greedy_decoding_only(make_comparison):
     comparison = make_comparison(full=False)
-    assert said(comparison, "Only greedy decoding was measured").kind == "note"
+    assert said(comparison, "Only greedy decoding is compared").kind == "note"
     assert said(comparison, "Perplexity on held-out text was not measured").kind == "note"
     assert not any("Led along" in text or "even odds" in text for text in texts(comparison))
     assert not any("None" in text or "nan" in text for text in texts(comparison))

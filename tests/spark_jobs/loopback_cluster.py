@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -85,16 +86,23 @@ class LoopbackCluster:
         """The address of the GPU that each worker says it has."""
         return sorted(int(own.name.removeprefix("machine")) for own in self._workers.values())
 
-    def lose_worker(self, executor: str) -> None:
-        """Ends the worker that runs this executor, all below it, and its disk: as if the machine were gone."""
+    def lose_worker(self, executor: str, is_busy: Callable[[], bool]) -> bool:
+        """Ends the worker that runs this executor, all below it, and its disk: as if the machine were gone.
+
+        It is stopped first, so that no task can end meanwhile; it goes on, and nothing is lost, where it isn't busy.
+        """
         for worker in self._workers:
             below = processes(worker.pid)
             if any(_is_executor(process, executor) for process in below):
-                for process in below:
-                    os.kill(process, signal.SIGKILL)
+                _signal(below, signal.SIGSTOP)
+                time.sleep(1)  # what it said before it was stopped reaches the driver's page
+                if not is_busy():
+                    _signal(below, signal.SIGCONT)
+                    return False
+                _signal(below, signal.SIGKILL)
                 worker.wait(timeout=60)
                 shutil.rmtree(self._workers.pop(worker))
-                return
+                return True
         raise AssertionError(f"no worker runs executor {executor}")
 
     def stop(self) -> None:
@@ -133,14 +141,14 @@ class Application:
         [application] = self._get("")
         self._api += f"/{application['id']}"
 
-    def busy_executor(self, description: str) -> str | None:
-        """An executor that wrote shuffle files for the jobs described so and runs one of their tasks, or None."""
+    def busy_executors(self, description: str) -> list[str]:
+        """The executors that wrote shuffle files for the jobs described so and run one of their tasks."""
         stages = [stage for stage in self._get("/stages") or () if stage.get("description") == description]
         running = [stage for stage in stages if stage["status"] == "ACTIVE" and not stage["shuffleWriteBytes"]]
         if not running:
-            return None
+            return []
         wrote = {number for stage in stages if stage["shuffleWriteBytes"] for number in self._ran(stage, "SUCCESS")}
-        return next((number for stage in running for number in self._ran(stage, "RUNNING") if number in wrote), None)
+        return [number for stage in running for number in self._ran(stage, "RUNNING") if number in wrote]
 
     def _ran(self, stage: dict[str, Any], status: str) -> set[str]:
         """The executors with tasks of the stage in that state."""
@@ -149,6 +157,12 @@ class Application:
 
     def _get(self, path: str) -> Any:
         return _json(self._api + path)
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def _json(url: str) -> Any:

@@ -78,9 +78,13 @@ def struck(cluster: LoopbackCluster, demo, tmp_path_factory: pytest.TempPathFact
         ui = until(lambda: re.search(r"Spark UI: (http\S+)", printed.read_text()), 120, "the Spark UI")
         application = Application(ui.group(1))
         for stage in STRUCK:
-            busy = until(lambda: process.poll() or application.busy_executor(stage), 300, stage)  # noqa: B023
-            assert process.poll() is None, printed.read_text()
-            cluster.lose_worker(busy)
+
+            def lost(stage: str = stage) -> bool:
+                assert process.poll() is None, printed.read_text()
+                busy = application.busy_executors(stage)
+                return bool(busy) and cluster.lose_worker(busy[0], lambda: busy[0] in application.busy_executors(stage))
+
+            until(lost, 300, stage)
             cluster.start_worker()
         assert process.wait(timeout=300) == 0, printed.read_text()
     finally:

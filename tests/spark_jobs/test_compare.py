@@ -21,11 +21,12 @@ from tokenizers.models import WordLevel
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from data.errors import InputError
+from metrics import metric_columns
 from metrics.diversity import distinct_n
 from metrics.extraction import memorization_accuracy, memorization_score, sequence_logprob, tries_needed
 from metrics.forward_pass import score
 from metrics.loading import describe_model
-from metrics.token_scores import ScoreLevel
+from metrics.token_scores import FIELD_LEVELS, ScoreLevel
 from spark_jobs.compare import compare
 from spark_jobs.plan import TABLE_STAGES
 from spark_jobs.schemas import TABLES, arrow_schema
@@ -100,8 +101,9 @@ def write_run(
     prefix_tokens: int,
     metrics: Mapping[str, Any],
     labels: Mapping[str, Any],
-    scores: Mapping[str, Any] | None,
+    scores: Mapping[str, Any],
     ids: np.ndarray | None = None,
+    level: str = "full",
 ) -> Path:
     """A run folder as the pipeline leaves it, as far as the comparison reads it."""
     ids = np.arange(len(tokens)) if ids is None else ids
@@ -111,7 +113,7 @@ def write_run(
         "sequences": {"tokens": tokens.tolist(), "text": text},
         "metrics": metrics,
         "labels": {"pii": nothing, "credentials": nothing} | dict(labels),
-        "scores": scores or {},
+        "scores": scores,
     }
     for name, columns in tables.items():
         types = {field.name: field.type for field in arrow_schema(TABLES[name])}
@@ -130,7 +132,7 @@ def write_run(
         "prefix_tokens": prefix_tokens,
         "suffix_tokens": tokens.shape[1] - prefix_tokens,
         "seed": 0,
-        "scores": "full" if scores else "extractable",
+        "scores": level,
         "dtype": "float32",
     }
     stages = {name: {"settings": settings} for name in TABLE_STAGES}
@@ -161,7 +163,7 @@ HAND_CATEGORIES = ["pii", "pii", "pii", "pii", "code", "text", "text", "code"]
 EXTRACTABLE = {"before": [1, 1, 1, 1, 1, 0, 0, 0], "after": [1, 0, 0, 0, 1, 0, 0, 0]}
 
 
-def hand_run(folder: Path, tiny: Tiny, model: str, scores: bool = True, **changes: Any) -> Path:
+def hand_run(folder: Path, tiny: Tiny, model: str, level: str = "full", **changes: Any) -> Path:
     """The run of one of the models; nothing in it comes from the model itself."""
     tokens = np.array([[10 + row, 11, 12, 13, 5, 6, 5, 6] for row in range(8)])
     tokens[1, 4:] = 20, 21, 22, 23
@@ -187,6 +189,8 @@ def hand_run(folder: Path, tiny: Tiny, model: str, scores: bool = True, **change
         "el_10": [0.9] * 8 if before else [0.9, 0.3, 0.0, 0.1, 0.9, 0.0, 0.0, 0.0],
         "n_sacrebleu": [0.0] * 8 if before else [0, 50, 100, 80, 0, 60, 90, 90],
     }
+    known = {column.name for column in metric_columns(ScoreLevel.of(level))} & full.keys()
+    scores = {"rank": rank, "logprob": logprob, "greedy_tokens": greedy}
     labels = {
         "category": HAND_CATEGORIES if before else ["text"] * 8,
         "is_harmful": [c == "pii" for c in HAND_CATEGORIES],
@@ -196,9 +200,10 @@ def hand_run(folder: Path, tiny: Tiny, model: str, scores: bool = True, **change
         "model": tiny.folders[model],
         "tokens": tokens,
         "prefix_tokens": 4,
-        "metrics": {"extractable": extractable} | (full if scores else {}),
+        "metrics": {"extractable": extractable} | {name: full[name] for name in known},
         "labels": labels,
-        "scores": {"rank": rank, "logprob": logprob, "greedy_tokens": greedy} if scores else None,
+        "scores": {name: values for name, values in scores.items() if FIELD_LEVELS[name] <= ScoreLevel.of(level)},
+        "level": level,
     }
     return write_run(**arguments | changes)
 
@@ -322,11 +327,12 @@ def test_examples_hold_no_personal_data(by_hand: dict[str, Any]) -> None:
     assert next(e for e in shown if e["sequence_id"] == 1)["after"].count("<EMAIL>") == 2
 
 
-def test_labels_only(spark: Any, tiny: Tiny, tmp_path: Path) -> None:
-    """Runs under `--scores extractable`, no row known never to have been trained on, and a control beside them."""
-    before = hand_run(tmp_path / "before", tiny, "before", scores=False)
-    after = hand_run(tmp_path / "after", tiny, "after", scores=False)
-    control = hand_run(tmp_path / "constant", tiny, "before", scores=False)
+@pytest.mark.parametrize("level", ["extractable", "memorization", "likelihood"])
+def test_less_than_full_scores(spark: Any, tiny: Tiny, tmp_path: Path, level: str) -> None:
+    """Labels are compared, no row is known never to have been trained on, and there is a control beside them."""
+    before = hand_run(tmp_path / "before", tiny, "before", level)
+    after = hand_run(tmp_path / "after", tiny, "after", level)
+    control = hand_run(tmp_path / "constant", tiny, "before", level)
     split = write_split(tmp_path / "split.parquet", HAND_SPLITS[:6] + ["other_benign"] * 2)
     runs = {"after": after, "constant": control}
     result = compare(spark, before, runs, split, show_text=True, seed=0, progress=Shown())
@@ -339,12 +345,13 @@ def test_labels_only(spark: Any, tiny: Tiny, tmp_path: Path) -> None:
     }
     assert figures["after"]["el_10_rows"] == 0
     assert result["held_out_text"] is None
-    assert "(before: extractable, after: extractable, constant: extractable)" in result["warnings"][0]
+    assert f"(before: {level}, after: {level}, constant: {level})" in result["warnings"][0]
     first = next(e for e in result["examples"] if e["sequence_id"] == 0)
     assert first["prefix"] == "word10 word11 m.thistlewood@harrowgate-mills.co.uk Thistlewood "  # asked for
     assert not first["masked"]
     assert first["constant"] == first["suffix"] == "word5 word6 word5 word6 "
-    assert next(e for e in result["examples"] if e["sequence_id"] == 1)["after"] is None
+    said = next(e for e in result["examples"] if e["sequence_id"] == 1)["after"]
+    assert said == (None if level == "extractable" else "word5 word6 " + 2 * "m.thistlewood@harrowgate-mills.co.uk ")
 
 
 @pytest.mark.parametrize(

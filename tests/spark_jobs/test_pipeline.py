@@ -24,6 +24,7 @@ from spark_jobs.counts import duplicates_table
 from spark_jobs.measure import MeasureSettings, measured
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.score import ScoreSettings, score_table
+from spark_jobs.summarize import column_reference, summarize
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TABLES = ("sequences", "rejected", "duplicates", "scores", "metrics", "labels", "predictions")
@@ -258,8 +259,17 @@ def test_a_lower_level_leaves_columns_out_and_changes_none(
                 ours = np.stack(ours)
                 theirs = np.stack(theirs)[:, -ours.shape[1] :]  # of the suffix only
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4, err_msg=f"{name}.{column}")
-    kept = table["extractable"].sum()
-    assert 0 < kept < len(sequences)
+    labels = spark.read.parquet(str(demo_run / "labels.parquet"))
+    overall = summarize(spark.read.parquet(str(demo_run / "sequences.parquet")), metrics, labels, scores, (8, 16, 32))[
+        "overall"
+    ]
+    assert 0 < overall["extractable"] < overall["rows"] == len(sequences)
+    assert (overall["n_sacrebleu"] is not None) == (level >= ScoreLevel.MEMORIZATION)
+    assert (overall["log_p_z"] is not None) == (level >= ScoreLevel.LIKELIHOOD)
+    assert overall["memorization_accuracy"] is None
+    described = {(column["table"], column["name"]) for column in column_reference(level)}
+    for name, table in found.items():
+        assert {column for where, column in described if where == name} == set(table.columns)
 
 
 def wait_for(condition, process: subprocess.Popen, seconds: float = 300) -> None:

@@ -23,7 +23,7 @@ from spark_jobs.prepare import (
 )
 from spark_jobs.run_folder import RunFolder
 
-THRESHOLD = "spark.sql.autoBroadcastJoinThreshold"
+THRESHOLD = "spark.sql.adaptive.autoBroadcastJoinThreshold"  # the one that runs go by
 
 
 def prepared(spark: SparkSession, demo, files: Path, run: Path, sample: int | None = None, seed: int = 0):
@@ -53,9 +53,10 @@ def files(tmp_path: Path) -> Path:
 @pytest.fixture(params=["10MB", "-1"], ids=["broadcast", "shuffled"])
 def largest_broadcast(request: pytest.FixtureRequest, spark: SparkSession) -> Iterator[str]:
     """Bytes of a table, up to which a join sends it to every worker; -1: never."""
+    before = spark.conf.get(THRESHOLD)
     spark.conf.set(THRESHOLD, request.param)
     yield request.param
-    spark.conf.unset(THRESHOLD)
+    spark.conf.set(THRESHOLD, before)
 
 
 def test_first_row_of_an_id_wins(
