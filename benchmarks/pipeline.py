@@ -1,16 +1,19 @@
 """What a run costs beside the model's pass, by rows and workers: seconds, CPU and memory of every stage but `score`.
 
-    python benchmarks/pipeline.py [FOLDER] [--rows 10000 100000 1000000] [--cores 1 2]
+    python benchmarks/pipeline.py [FOLDER] [--rows 10000 100000 1000000] [--cores 1 2] [--corpus 20000000]
 
 Rows are real texts where FOLDER holds `pythia70m_labelled.csv` and `pythia_tokenizer.json`, else those of the demo, of
 which a third are personal data and credentials. n texts make n rows as they are; every further row is the prefix of
 one and the suffix of another, cut at places that change, so few are the same. The token scores are drawn: 5 % of the
 rows are recited, half of the others go wrong at the first token, greedy tokens are the true ones up to there.
 
-Each size and number of workers is a process of its own with a fresh Spark, as a user starts it; all stages are those
-of the command, which finds `score` done. CPU seconds are those of all processes. Peaks of resident memory are seen
-four times a second: Java (its heap may take 2 GB, and Java fills what it may before it tidies up), the driver's Python,
-and the largest worker.
+The number of copies is a column of the rows; with --corpus it is counted, in so many tokens of the same texts drawn at
+random.
+
+Each size and number of workers is a process of its own with a fresh Spark, as a user starts it; all stages are those of
+the command, which finds `score` done. CPU seconds are those of all processes. Peaks of resident memory are seen four
+times a second: Java (its heap may take 2 GB, and Java fills what it may before it tidies up), the driver's Python, and
+the largest worker.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
+from benchmarks.corpus_counts import write_pair
 from benchmarks.label_speed import windows
 from benchmarks.labelled_files import PYTHIA, TOKENIZER, folder_with, read_rows
 from benchmarks.machine import machine
@@ -169,10 +173,15 @@ def prepared_texts(folder: Path | None, work: Path) -> tuple[np.ndarray, Path]:
     return np.array(windows(tokenizer(texts)["input_ids"]), np.int32), model
 
 
-def run_once(texts: np.ndarray, model: Path, rows: int, cores: int, work: Path) -> tuple[dict[str, Usage], Usage]:
+def run_once(
+    texts: np.ndarray, model: Path, rows: int, cores: int, corpus: int, work: Path
+) -> tuple[dict[str, Usage], Usage]:
     """One run: what each stage cost, and the whole."""
     source, token_counts = work / "source", work / "token_counts.npy"
     write_tables(texts, rows, source, work / "scores")
+    if corpus:
+        drawn = np.random.default_rng(0).integers(0, len(texts), corpus // T)
+        write_pair(work / "corpus", (texts[number] for number in drawn))
     plan = _plan(model, source, token_counts, cores, work)
     np.save(token_counts, np.bincount(texts.reshape(-1), minlength=plan.model.vocab_size))
     plan = _plan(model, source, token_counts, cores, work)
@@ -197,6 +206,7 @@ def _plan(model: Path, source: Path, token_counts: Path, cores: int, work: Path)
             model=str(model),
             sequences=str(source),
             token_counts=str(token_counts) if token_counts.is_file() else None,
+            corpus=str(work / "corpus.bin") if (work / "corpus.bin").is_file() else None,
             master=f"local[{cores}]",
             run="run",
             runs_dir=work,
@@ -204,7 +214,7 @@ def _plan(model: Path, source: Path, token_counts: Path, cores: int, work: Path)
     )
 
 
-def main(folder: Path | None, sizes: list[int], workers_: list[int]) -> None:
+def main(folder: Path | None, sizes: list[int], workers_: list[int], corpus: int) -> None:
     """Prints the tables."""
     console = Console(width=max(120, Console().width))
     console.print(machine())
@@ -216,7 +226,7 @@ def main(folder: Path | None, sizes: list[int], workers_: list[int]) -> None:
             for cores in workers_:
                 work = top / "work"
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-                    usage, whole = alone.submit(run_once, texts, model, rows, cores, work).result()
+                    usage, whole = alone.submit(run_once, texts, model, rows, cores, corpus, work).result()
                 shutil.rmtree(work)
                 console.print(_table(rows, cores, usage, whole))
     finally:
@@ -258,5 +268,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--corpus", type=int, default=0, help="tokens to count copies in (default: none)")
     options = parser.parse_args()
-    main(options.folder, options.rows, options.cores)
+    main(options.folder, options.rows, options.cores, options.corpus)
