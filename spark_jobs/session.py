@@ -27,7 +27,7 @@ WORKER_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     # oneDNN keeps the code it compiled for each shape, 1,024 of them, of which a worker would fill 100 MB.
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
-    # torch asks for pages of 2 MB: fewer of them to fetch, and fewer holes between large tensors, 40 MB of them.
+    # torch asks for pages of 2 MB: fewer of them to fetch, and fewer holes between large tensors.
     "THP_MEM_ALLOC_ENABLE": "1",
 }
 """Of the Python workers, unless `--conf spark.executorEnv...` says otherwise."""

@@ -139,7 +139,8 @@ def decoder(name: str, revision: str | None) -> Callable[[Sequence[Sequence[int]
     return lambda rows: loaded.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
-# Between Arrow and NumPy without pandas: most of pyarrow's own ways import it, 27 MB in a worker that scores.
+# Between Arrow and NumPy without pandas: most of pyarrow's own ways import it, for which a worker that scores has no
+# other use.
 
 
 def matrix(column: pa.Array | pa.ChunkedArray, rows: int) -> np.ndarray:
