@@ -6,8 +6,9 @@ Both read the same parquet file of sequences, run the same pass of the same mode
 one torch thread a process, and write the scores as parquet. The pool is `concurrent.futures` with as many processes as
 Spark has cores. Both have started and have loaded the model before the clock runs, and they take turns; a short job
 before each one sees to that, since Spark ends workers that were idle for a minute. Half of the sequences are memorized.
-The last line is the largest worker's memory: all that is resident, and what is its own; the rest are pages of files
-(torch's libraries, the model's file), which all workers share.
+The last line is the largest worker's memory beyond the model's weights: its share of all memory (Linux's proportional set
+size, in which a page of n processes counts 1/n), what is its alone, and what it has resident, pages that it shares with
+the other workers included (what was imported before they were forked, torch's libraries, the model's file).
 """
 
 from __future__ import annotations
@@ -92,25 +93,30 @@ def score_group(settings: ScoreSettings, source: Path, target: Path, group: int)
     return table.num_rows
 
 
+MEMORY = {"Pss": "its share", "Private": "its alone", "Rss": "resident"}
+
+
 @contextmanager
 def worker_memory() -> Iterator[dict[str, int]]:
-    """Peaks, in bytes, of what the largest of Spark's Python workers has resident, and of its own memory."""
-    peaks, stop = {"VmRSS": 0, "RssAnon": 0}, threading.Event()
+    """Peaks of the largest of Spark's Python workers, in bytes, by the keys of MEMORY."""
+    peaks, stop = dict.fromkeys(MEMORY, 0), threading.Event()
 
     def look() -> None:
         for process in processes(os.getpid())[1:]:
             try:
-                if b"pyspark.daemon" not in Path(f"/proc/{process}/cmdline").read_bytes():
+                words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+                if "-m" not in words or not words[words.index("-m") + 1].endswith("daemon"):
                     continue
-                lines = Path(f"/proc/{process}/status").read_text().splitlines()
+                lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
             except OSError:
                 continue
-            values = dict(line.split(":", 1) for line in lines)
+            values = {name: int(rest.split()[0]) * 1024 for name, rest in (line.split(":") for line in lines)}
+            values["Private"] = values["Private_Clean"] + values["Private_Dirty"]
             for name in peaks:
-                peaks[name] = max(peaks[name], int(values.get(name, "0 kB").split()[0]) * 1024)
+                peaks[name] = max(peaks[name], values[name])
 
     def watch() -> None:
-        while not stop.wait(0.1):
+        while not stop.wait(0.2):
             look()
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -170,15 +176,16 @@ def main() -> None:
         }
         seconds: dict[str, list[float]] = {name: [] for name in jobs}
         cpu: dict[str, list[float]] = {name: [] for name in jobs}
-        with worker_memory() as memory:
-            for _ in range(options.repeats):
-                for name, job in jobs.items():
-                    job("short")
-                    with measured() as usage:
-                        job("run")
-                    seconds[name].append(usage.wall)
-                    cpu[name].append(usage.cpu)
+        for _ in range(options.repeats):
+            for name, job in jobs.items():
+                job("short")
+                with measured() as usage:
+                    job("run")
+                seconds[name].append(usage.wall)
+                cpu[name].append(usage.cpu)
         pool.shutdown()
+        with worker_memory() as memory:  # in a run of its own: counting pages takes the workers' time
+            by_spark("run")
         spark.stop()
         assert pq.read_table(work / "pool").num_rows == options.rows
         assert pq.read_table(work / "run" / "scores.parquet").num_rows == options.rows
@@ -198,12 +205,8 @@ def main() -> None:
             )
         console.print(table)
         weights = sum(file.stat().st_size for file in (work / "model").glob("*.safetensors"))
-        over = {name: (value - weights) / 2**20 for name, value in memory.items()}
-        console.print(
-            f"largest worker beyond the model's {weights / 2**20:,.0f} MiB: {over['RssAnon']:,.0f} MiB of its own, "
-            f"{over['VmRSS']:,.0f} MiB resident",
-            highlight=False,
-        )
+        over = ", ".join(f"{(memory[name] - weights) / 1e6:,.0f} MB {what}" for name, what in MEMORY.items())
+        console.print(f"largest worker beyond the model's {weights / 1e6:,.0f} MB: {over}", highlight=False)
     finally:
         shutil.rmtree(work)
 

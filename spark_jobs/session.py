@@ -29,6 +29,8 @@ WORKER_ENVIRONMENT = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
     # torch asks for pages of 2 MB: fewer of them to fetch, and fewer holes between large tensors.
     "THP_MEM_ALLOC_ENABLE": "1",
+    # What lies in the folder that the command is typed in is no module of ours, whatever its name.
+    "PYTHONSAFEPATH": "1",
 }
 """Of the Python workers, unless `--conf spark.executorEnv...` says otherwise."""
 _LOOPBACK = "127.0.0.1"
@@ -36,6 +38,8 @@ _REPOSITORY = Path(__file__).resolve().parent.parent
 _LOGGING = Path(__file__).resolve().parent / "log4j2.properties"
 _JAVA_OPTIONS = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS")
 _SHIPPED = ("data", "metrics", "spark_jobs")
+_ZIP = "unrecite.zip"
+_LOCAL, _STANDALONE = re.compile(r"local(\[|$)"), re.compile(r"spark://")
 
 
 def under_spark_submit() -> bool:
@@ -92,7 +96,7 @@ def free_port(first: int, tries: int = 100) -> int:
 
 def package_zip(folder: Path) -> Path:
     """Packs the packages that workers need into a zip file in `folder`."""
-    path = folder / "unrecite.zip"
+    path = folder / _ZIP
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for package in _SHIPPED:
             for file in sorted((_REPOSITORY / package).rglob("*")):
@@ -118,6 +122,19 @@ def _checkpoint_folder(run_folder: Path) -> Path:
     folder = run_folder.resolve() / f".writing-{os.getpid()}-checkpoints"
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
+
+
+def _share_imports(conf: SparkConf, packages: Path) -> None:
+    """Has workers forked from `spark_jobs.worker_daemon`, where that was tried: on Linux, without another scheduler."""
+    master = conf.get("spark.master")
+    if sys.platform != "linux" or not (_LOCAL.match(master) or _STANDALONE.match(master)):
+        return
+    if conf.contains("spark.python.daemon.module"):
+        return
+    # Workers of other machines have fetched the file into their folder before they start Python there.
+    path = [str(packages) if _LOCAL.match(master) else _ZIP, conf.get("spark.executorEnv.PYTHONPATH", None)]
+    conf.set("spark.executorEnv.PYTHONPATH", os.pathsep.join(filter(None, path)))
+    conf.set("spark.python.daemon.module", "spark_jobs.worker_daemon")
 
 
 def start(
@@ -181,8 +198,13 @@ def start(
         conf.set("spark.master", master)
     conf.setIfMissing("spark.master", "local[*]")
     conf.setAppName(app_name)
-    if not re.match(r"local(\[|$)", conf.get("spark.master")):
+    if not _LOCAL.match(conf.get("spark.master")):
         settings["spark.checkpoint.dir"] = _checkpoint_folder(run_folder).as_uri()
+    # Workers fetch it whenever they start, so it stays until this process ends.
+    folder = tempfile.mkdtemp(prefix="unrecite-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    packages = package_zip(Path(folder))
+    _share_imports(conf, packages)
     for key, value in settings.items():
         conf.set(key, value) if key == "spark.ui.port" else conf.setIfMissing(key, value)
 
@@ -191,8 +213,5 @@ def start(
     except PySparkRuntimeError as error:
         raise MachineError(f"Spark's Java did not start; its log is {log}. ({error})") from error
     spark.sparkContext.setLogLevel("WARN")
-    # Workers fetch it whenever they start, so it stays until this process ends.
-    folder = tempfile.mkdtemp(prefix="unrecite-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    spark.sparkContext.addPyFile(str(package_zip(Path(folder))))
+    spark.sparkContext.addPyFile(str(packages))
     return spark
