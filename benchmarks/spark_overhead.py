@@ -6,9 +6,10 @@ Both read the same parquet file of sequences, run the same pass of the same mode
 one torch thread a process, and write the scores as parquet. The pool is `concurrent.futures` with as many processes as
 Spark has cores. Both have started and have loaded the model before the clock runs, and they take turns; a short job
 before each one sees to that, since Spark ends workers that were idle for a minute. Half of the sequences are memorized.
-The last line is the largest worker's memory beyond the model's weights: its share of all memory (Linux's proportional set
-size, in which a page of n processes counts 1/n), what is its alone, and what it has resident, pages that it shares with
-the other workers included (what was imported before they were forked, torch's libraries, the model's file).
+The last line is the largest worker's memory beyond the model's weights, in a run of its own: its share of all memory
+(Linux's proportional set size, in which a page of n processes counts 1/n), what is its alone, and what it has resident,
+pages that it shares with the other workers included (what was imported before they were forked, torch's libraries, the
+model's file).
 """
 
 from __future__ import annotations

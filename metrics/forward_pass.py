@@ -37,12 +37,14 @@ from metrics.model_errors import ModelError
 from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
 from metrics.token_scores import ScoreLevel, TokenScores
-from metrics.verification import Departure, first_mismatch, until_mismatch
+from metrics.verification import Departure, first_mismatch, first_mismatch_of_many, until_mismatch
 
 TOP_K = 40
 # What a batch may take, in bytes and in rows, when nobody chose its size.
 _BATCH_BYTES = {"cpu": 2**28, "cuda": 2**33}
 _BATCH_ROWS = {"cpu": 64, "cuda": 1024}
+# Passes of which the rows that go on are looked at together, where only the label is wanted.
+_PASSES = 16
 
 
 def score(
@@ -89,16 +91,21 @@ def score(
     wanted = np.zeros(len(rows), bool)
     if el_rows is not None:
         wanted[: len(tokens)] = el_rows
+    passes = _PASSES if level == ScoreLevel.EXTRACTABLE else 1
     size, start = min(size, len(rows)), 0
     cache = _cache(lm, size, tokens.shape[1])
     with evaluation(model):
         while start < len(rows):
-            batch = slice(start, start + size)
+            batch = slice(start, start + size * passes)
             try:
-                parts.append(
-                    _score_batch(lm, rows[batch], cache, prefix_tokens, k_values, level, eos_token_id, wanted[batch], n)
-                )
-                start += size
+                if level == ScoreLevel.EXTRACTABLE:
+                    part = _label_batch(lm, rows[batch], cache, prefix_tokens, k_values, eos_token_id, size)
+                else:
+                    part = _score_batch(
+                        lm, rows[batch], cache, prefix_tokens, k_values, level, eos_token_id, wanted[batch], n
+                    )
+                parts.append(part)
+                start = batch.stop
                 continue
             except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
                 if not _is_out_of_memory(error):
@@ -173,10 +180,7 @@ def _score_batch(
     n: int,
 ) -> dict[str, np.ndarray]:
     """The fields of `TokenScores` for one batch; gathered from the device once."""
-    tokens = torch.from_numpy(rows)
-    if lm.device.type == "cuda":
-        tokens = tokens.pin_memory()
-    tokens = tokens.to(lm.device, non_blocking=True)
+    tokens = _to_device(rows, lm.device)
     sweep = [first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned, cache) for k in k_values[:-1]]
     fields: dict[str, Tensor] = {}
     if level >= ScoreLevel.LIKELIHOOD:
@@ -187,16 +191,44 @@ def _score_batch(
         fields["extraction_likelihood"] = torch.full_like(departure.margin, torch.nan)
         chosen = torch.from_numpy(np.flatnonzero(wanted)).to(lm.device)
         fields["extraction_likelihood"][chosen] = extraction_likelihood(lm, tokens, cache, choice, chosen, n, banned)
-    sweep.append(departure)
-    fields["first_mismatch"] = torch.stack([at_k.position for at_k in sweep], 1)
-    fields["min_margin"] = torch.stack([at_k.margin for at_k in sweep]).amin(0)
-    if level >= ScoreLevel.MEMORIZATION:
-        fields["greedy_tokens"], margin = greedy_continuation(
-            lm, tokens, cache, departure.position, departure.token, prefix_tokens, banned
-        )
-        fields["min_margin"] = torch.minimum(fields["min_margin"], margin)
-    _refuse_not_finite(lm, fields)
-    return {name: _to_numpy(value) for name, value in fields.items()}
+    fields |= _decided([*sweep, departure])
+    fields["greedy_tokens"], margin = greedy_continuation(
+        lm, tokens, cache, departure.position, departure.token, prefix_tokens, banned
+    )
+    fields["min_margin"] = torch.minimum(fields["min_margin"], margin)
+    return _gathered(lm, fields)
+
+
+def _label_batch(
+    lm: CausalLM,
+    rows: np.ndarray,
+    cache: SlotCache | None,
+    prefix_tokens: int,
+    k_values: Sequence[int],
+    banned: int | None,
+    size: int,
+) -> dict[str, np.ndarray]:
+    """The fields of `TokenScores` at the level EXTRACTABLE, for the rows of several passes."""
+    tokens = _to_device(rows, lm.device)
+    return _gathered(
+        lm,
+        _decided(
+            [first_mismatch_of_many(lm, tokens[:, prefix_tokens - k :], k, banned, cache, size) for k in k_values]
+        ),
+    )
+
+
+def _decided(sweep: Sequence[Departure]) -> dict[str, Tensor]:
+    """What the departures at every prompt length say together."""
+    return {
+        "first_mismatch": torch.stack([at_k.position for at_k in sweep], 1),
+        "min_margin": torch.stack([at_k.margin for at_k in sweep]).amin(0),
+    }
+
+
+def _to_device(rows: np.ndarray, device: torch.device) -> Tensor:
+    tokens = torch.from_numpy(rows)
+    return tokens.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tokens.to(device)
 
 
 def _cache(lm: CausalLM, size: int, length: int) -> SlotCache | None:
@@ -296,7 +328,8 @@ def _rank(logits: Tensor, true: Tensor, choice: Tensor, scratch: Tensor) -> Tens
     return ranks
 
 
-def _refuse_not_finite(lm: CausalLM, fields: dict[str, Tensor]) -> None:
+def _gathered(lm: CausalLM, fields: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """The fields, brought from the device."""
     names = [name for name in ("min_margin", "logprob", "logprob_mean", "logprob_std") if name in fields]
     finite = torch.stack([fields[name].isfinite().all() for name in names])
     if not finite.all():
@@ -304,6 +337,7 @@ def _refuse_not_finite(lm: CausalLM, fields: dict[str, Tensor]) -> None:
             f"the model {lm.name} gives logits that are not finite numbers: its weights are damaged, or too large "
             "for its dtype (--dtype float32 is the safe choice)"
         )
+    return {name: _to_numpy(value) for name, value in fields.items()}
 
 
 def _to_numpy(value: Tensor) -> np.ndarray:

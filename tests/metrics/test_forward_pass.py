@@ -162,9 +162,10 @@ def test_the_batch_size_changes_nothing(memorized, reference, batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
-def test_labels_and_continuations_are_the_same_to_the_bit_in_any_batch(memorized, reference, batch_size):
-    """Rows go on in ever smaller groups; who else is in a group must not matter."""
-    options = {"level": ScoreLevel.MEMORIZATION, "eos_token_id": 0}
+@pytest.mark.parametrize("level", [ScoreLevel.EXTRACTABLE, ScoreLevel.MEMORIZATION])
+def test_labels_and_continuations_are_the_same_to_the_bit_in_any_batch(memorized, reference, level, batch_size):
+    """Rows go on in ever smaller groups, or wait for others; who else is in a group must not matter."""
+    options = {"level": level, "eos_token_id": 0}
     every = score(memorized.model, reference[0], 12, (8, 12), **options)
     some = score(memorized.model, reference[0], 12, (8, 12), **options, batch_size=batch_size)
     for name in ("first_mismatch", "greedy_tokens", "min_margin"):
@@ -300,8 +301,11 @@ def test_models_that_do_more_than_their_head(build):
     np.testing.assert_array_equal(scores.greedy_tokens, own)
 
 
-def test_out_of_memory_halves_the_batch(memorized, reference):
+@pytest.mark.parametrize("level", [ScoreLevel.EXTRACTABLE, ScoreLevel.FULL])
+def test_out_of_memory_halves_the_batch(memorized, reference, level):
     tokens, scores, _ = reference
+    if level < ScoreLevel.FULL:
+        scores = score(memorized.model, tokens, 12, (4, 8, 12), level=level, eos_token_id=0)
     seen: list[int] = []
 
     def small_device(module, args, kwargs):
@@ -311,7 +315,7 @@ def test_out_of_memory_halves_the_batch(memorized, reference):
 
     handle = memorized.model.base_model.register_forward_pre_hook(small_device, with_kwargs=True)
     try:
-        survived = score(memorized.model, tokens, 12, (4, 8, 12), level=ScoreLevel.FULL, eos_token_id=0, batch_size=64)
+        survived = score(memorized.model, tokens, 12, (4, 8, 12), level=level, eos_token_id=0, batch_size=64)
     finally:
         handle.remove()
     assert_same(survived, scores)

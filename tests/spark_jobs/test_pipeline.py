@@ -33,9 +33,14 @@ IN_CHUNKS = ("--checkpoint-rows", 300, "--el-rows", 16)
 
 @pytest.fixture(scope="module")
 def demo_run(measure, demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo measured in chunks of 300 rows, uninterrupted; what it printed is in `stdout.txt`."""
-    folder = tmp_path_factory.mktemp("runs")
-    done = measure("--runs-dir", folder, "--run", "whole", *IN_CHUNKS)
+    """The demo measured in chunks of 300 rows, uninterrupted; what it printed is in `stdout.txt`.
+
+    Typed in a folder with files named as our packages, which Python would import before ours.
+    """
+    folder, elsewhere = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("elsewhere")
+    for package in ("data", "metrics", "spark_jobs"):
+        (elsewhere / f"{package}.py").write_text("raise SystemExit('not ours')\n")
+    done = measure("--runs-dir", folder, "--run", "whole", *IN_CHUNKS, cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     (folder / "whole" / "stdout.txt").write_text(done.stdout)
     return folder / "whole"

@@ -24,12 +24,20 @@ def test_training_again_gives_the_same_file(name: str) -> None:
              if versions()[package] != made_with[package]]  # fmt: skip
     if other:
         pytest.skip(f"the weights were made from other versions than those installed: {'; '.join(other)}")
-    again = SHIPPED[name].build()
-    different = [
-        pair for pair in zip(again.splitlines(), shipped(name).splitlines(), strict=False) if pair[0] != pair[1]
-    ]
-    assert not different[:3]
-    assert again == shipped(name)
+    (head, weights), (shipped_head, shipped_weights) = parts(SHIPPED[name].build()), parts(shipped(name))
+    assert head == shipped_head
+    assert weights.keys() == shipped_weights.keys()
+    # Processors add up in other orders, so what lies in the middle of two hundredths is rounded to either.
+    other = {word: weight for word, weight in weights.items() if abs(weight - shipped_weights[word]) > 0.0101}
+    assert not other
+    assert sum(weights[word] != shipped_weights[word] for word in weights) <= len(weights) / 100
+
+
+def parts(text: str) -> tuple[list[str], dict[str, float]]:
+    """The lines that say where weights are from, and the weights."""
+    lines = text.splitlines()
+    values = (line.split(" ", 1) for line in lines if not line.startswith("#"))
+    return [line for line in lines if line.startswith("#")], {word: float(weight) for weight, word in values}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
