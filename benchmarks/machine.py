@@ -15,5 +15,6 @@ def machine() -> str:
     if (info := Path("/proc/cpuinfo")).is_file():
         models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
         name = models[0] if models else name
+        name += f" with {torch.backends.cpu.get_cpu_capability()}"
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{name}, {os.cpu_count()} CPUs{gpu}, torch {torch.__version__}, {torch.get_num_threads()} thread(s)"

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 from transformers import PreTrainedModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
 from benchmarks.machine import machine
+from benchmarks.matrix_rate import matrix_rate
 from benchmarks.shapes import SHAPES, Shape, untrained
 from metrics.forward_pass import score
-from metrics.packed_linear import PackedLinear, can_pack, pack_linears
+from metrics.packed_linear import pack_linears
 from metrics.token_scores import ScoreLevel
 
 PILE = 143_000 * 1_024  # steps of the training of every Pythia model, and sequences a step
@@ -50,9 +50,7 @@ def operations(shape: Shape, level: ScoreLevel) -> float:
         read = looked_at = whole + (1 - RECITED) * (SUFFIX - 1)
     else:
         read, looked_at = PREFIX + RECITED * (SUFFIX - 1), 1 + RECITED * (SUFFIX - 1)
-    attention = 4 * whole * shape.width * shape.layers  # at most: keys and values of all positions
-    body = 2 * shape.weights_a_token + attention
-    return read * body + looked_at * 2 * shape.width * shape.vocabulary
+    return shape.operations(read, looked_at, whole)
 
 
 def sequences(model: PreTrainedModel, rows: int) -> np.ndarray:
@@ -81,19 +79,6 @@ def seconds_a_row(name: str, rows: int, repeats: int) -> dict[ScoreLevel, float]
     return {level: statistics.median(values) for level, values in seconds.items()}
 
 
-def matrix_rate(size: int = 2048, repeats: int = 5) -> float:
-    """Operations a second of one large matrix product, through the layer that the scoring uses here."""
-    layer = nn.Linear(size, size).requires_grad_(False)
-    used = PackedLinear(layer.weight, layer.bias) if can_pack() else layer
-    rows, seconds = torch.randn(size, size), []
-    with torch.no_grad():
-        for _ in range(repeats + 1):
-            started = time.process_time()
-            used(rows)
-            seconds.append(time.process_time() - started)
-    return 2 * size**3 / statistics.median(seconds[1:])
-
-
 def main() -> None:
     """Measures, calculates and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -108,7 +93,7 @@ def main() -> None:
 
     console = Console(width=max(110, Console().width))
     console.print(machine(), highlight=False)
-    peak = matrix_rate()
+    peak = matrix_rate("cpu")
     rates = {}
     found = Table("measured on one core", "scores", "rows/s", "MFLOP a row", "GFLOP/s", "of a large product's rate")
     for name in MEASURED:

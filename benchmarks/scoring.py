@@ -1,23 +1,27 @@
 """Speed of the scoring pass beside `generate`, in one run.
 
     python benchmarks/scoring.py [--shape 14m 70m] [--rows 128] [--repeats 3] [--threads 1] [--device cpu]
+    python benchmarks/scoring.py --device cuda --shape 70m 410m 1.4b
 
 Both decide for the same sequences whether greedy decoding of 32 prefix tokens gives the 32 suffix tokens, and what it
 gives. In each set of sequences a share of the suffixes is the model's own continuation, so that those count as
 memorized: how many there are decides how much there is to look at and to decode. The variants take turns, the table
 shows medians, and the ratio is to `generate` with its cache at the batch size at which it is fastest. Every label and
 every token is compared with what `generate` gave. Models are untrained ones of the shapes of Pythia, since the work
-does not depend on the weights, unless --model FOLDER names one.
+does not depend on the weights, unless --model FOLDER names one. The last column holds the products that each variant
+needs against the rate of one large product of matrices on the same device: what is left is the most that could be won.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import functools
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +34,8 @@ from transformers import PreTrainedModel
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
 from benchmarks.machine import machine
-from benchmarks.shapes import SHAPES, untrained
+from benchmarks.matrix_rate import matrix_rate
+from benchmarks.shapes import SHAPES, Shape, untrained
 from metrics.causal_lm import causal_lm, evaluation
 from metrics.forward_pass import TOP_K, score
 from metrics.loading import load_model, resolve_device
@@ -41,7 +46,23 @@ from metrics.token_scores import ScoreLevel
 PREFIX, SUFFIX = 32, 32
 GENERATE_BATCHES = {"cpu": (32, 64, 128), "cuda": (256, 1024, 4096)}
 PASS_BATCH = {"cpu": 64, "cuda": 1024}
+ROWS = {"cpu": 128, "cuda": 4096}
 SHARES = (0.0, 0.05, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to score.
+
+    Attributes:
+        run: Does it for all sequences.
+        read: Positions of a sequence that the body is run over.
+        looked_at: Positions that the head is run over.
+    """
+
+    run: Callable[[], object]
+    read: float
+    looked_at: float
 
 
 def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int, eos: int | None) -> np.ndarray:
@@ -94,6 +115,24 @@ def with_share(tokens: np.ndarray, greedy: np.ndarray, share: float) -> np.ndarr
     return np.where(own[:, None], np.concatenate([tokens[:, :PREFIX], greedy], 1), tokens)
 
 
+def shape_of(model: PreTrainedModel) -> Shape | None:
+    """The shape of a GPT-NeoX model; None for another, whose operations are not counted here."""
+    config = model.config
+    if config.model_type != "gpt_neox" or config.intermediate_size != 4 * config.hidden_size:
+        return None
+    return Shape(config.num_hidden_layers, config.hidden_size, config.num_attention_heads, config.vocab_size)
+
+
+def fits(run: Callable[[], object]) -> bool:
+    """Runs it; whether the GPU's memory was enough."""
+    try:
+        run()
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        return False
+    return True
+
+
 def disagreements(model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray, eos: int | None) -> tuple[int, int]:
     """Rows whose label, and rows whose greedy tokens, are not those that `generate` gives."""
     scores = score(model, tokens, PREFIX, (PREFIX,), level=ScoreLevel.MEMORIZATION, eos_token_id=eos)
@@ -101,62 +140,97 @@ def disagreements(model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray
     return int(labels.sum()), int((scores.greedy_tokens != greedy).any(1).sum())
 
 
-def measure(console: Console, name: str, plain: PreTrainedModel, rows: int, repeats: int) -> None:
+def variants_of(
+    plain: PreTrainedModel, packed: PreTrainedModel, sets: dict[float, np.ndarray], eos: int | None
+) -> dict[str, Variant]:
+    """What is measured, by name; `generate` first."""
+    device, rows = plain.device.type, len(sets[1.0])
+    whole = PREFIX + SUFFIX - 1
+
+    def ours(share: float, level: ScoreLevel, model: PreTrainedModel = packed) -> Variant:
+        def run() -> object:
+            return score(model, sets[share], PREFIX, (PREFIX,), level=level, eos_token_id=eos)
+
+        decoded = (1 - share) * (SUFFIX - 1)
+        positions = {
+            ScoreLevel.EXTRACTABLE: (PREFIX + share * (SUFFIX - 1), 1 + share * (SUFFIX - 1)),
+            ScoreLevel.MEMORIZATION: (whole, SUFFIX),
+            ScoreLevel.LIKELIHOOD: (whole + decoded, SUFFIX + decoded),
+            ScoreLevel.FULL: (whole + decoded, whole + decoded),
+        }
+        return Variant(run, *positions[level])
+
+    sizes = GENERATE_BATCHES.get(device, (64,))
+    variants = {
+        f"generate, batches of {size}": Variant(
+            lambda size=size: generate(plain, sets[1.0][:, :PREFIX], size, eos), whole, SUFFIX
+        )
+        for number, size in enumerate(sizes)
+        if number == 0 or size <= rows
+    }
+    for probabilities, name in ((False, "one pass, every suffix position"), (True, "  and both p_z columns")):
+        run = functools.partial(one_pass, packed, sets[1.0], probabilities=probabilities)
+        variants[name] = Variant(run, whole, SUFFIX)
+    for share in SHARES[1:]:
+        variants[f"label only, {share:.0%} memorized"] = ours(share, ScoreLevel.EXTRACTABLE)
+    for share in (0.0, 0.5, 1.0):
+        variants[f"memorization score, {share:.0%} memorized"] = ours(share, ScoreLevel.MEMORIZATION)
+    for level in (ScoreLevel.LIKELIHOOD, ScoreLevel.FULL):
+        for share in SHARES[1:]:
+            variants[f"{level.option} scores, {share:.0%} memorized"] = ours(share, level)
+    if packed is not plain:
+        variants["label only, 50% memorized, layers not packed"] = ours(0.5, ScoreLevel.EXTRACTABLE, plain)
+    return variants
+
+
+def measure(console: Console, name: str, plain: PreTrainedModel, rows: int | None, repeats: int) -> None:
     """Measures one model and prints its table."""
     device = plain.device.type
-    packed = copy.deepcopy(plain)
-    layers = pack_linears(packed)
+    rows = rows or ROWS.get(device, 128)
+    packed = plain
+    if device == "cpu":
+        packed = copy.deepcopy(plain)
+        pack_linears(packed)
     eos = np.atleast_1d(plain.config.get_text_config().eos_token_id).tolist()[0]  # as `metrics.loading`
     vocab = plain.config.get_text_config().vocab_size
     tokens = np.random.default_rng(0).integers(1, vocab, (rows, PREFIX + SUFFIX))
-    greedy = generate(plain, tokens[:, :PREFIX], PASS_BATCH.get(device, 64), eos)
+    greedy = generate(plain, tokens[:, :PREFIX], GENERATE_BATCHES.get(device, (64,))[0], eos)
     sets = {share: with_share(tokens, greedy, share) for share in SHARES}
-
-    def ours(
-        share: float, model: PreTrainedModel = packed, level: ScoreLevel = ScoreLevel.EXTRACTABLE
-    ) -> Callable[[], object]:
-        return lambda: score(model, sets[share], PREFIX, (PREFIX,), level=level, eos_token_id=eos)
-
-    variants: dict[str, Callable[[], object]] = {
-        f"generate, batches of {size}": lambda size=size: generate(plain, tokens[:, :PREFIX], size, eos)
-        for number, size in enumerate(GENERATE_BATCHES.get(device, (64,)))
-        if number == 0 or size <= rows
-    }
-    variants |= {
-        "one pass, every suffix position": lambda: one_pass(packed, sets[1.0], probabilities=False),
-        "  and both p_z columns": lambda: one_pass(packed, sets[1.0], probabilities=True),
-    }
-    variants |= {f"label only, {share:.0%} memorized": ours(share) for share in SHARES[1:]}
-    variants |= {
-        f"memorization score, {share:.0%} memorized": ours(share, level=ScoreLevel.MEMORIZATION)
-        for share in (0.0, 0.5, 1.0)
-    }
-    for level in (ScoreLevel.LIKELIHOOD, ScoreLevel.FULL):
-        variants |= {f"{level.option} scores, {share:.0%} memorized": ours(share, level=level) for share in SHARES[1:]}
-    if layers:
-        variants["label only, 50% memorized, layers not packed"] = ours(0.5, plain)
+    every = variants_of(plain, packed, sets, eos)
+    variants = {variant: how for variant, how in every.items() if fits(how.run)}  # which warms up, too
     cpu: dict[str, list[float]] = {variant: [] for variant in variants}
     wall: dict[str, list[float]] = {variant: [] for variant in variants}
-    for number in range(repeats + 1):  # the first is to warm up
-        for variant, run in variants.items():
+    for _ in range(repeats):
+        for variant, how in variants.items():
             started = time.perf_counter(), time.process_time()
-            run()
+            how.run()
             if device == "cuda":
                 torch.cuda.synchronize()
-            if number:
-                wall[variant].append(time.perf_counter() - started[0])
-                cpu[variant].append(time.process_time() - started[1])
+            wall[variant].append(time.perf_counter() - started[0])
+            cpu[variant].append(time.process_time() - started[1])
 
     # On a GPU the CPU's time says little.
     counted = wall if device == "cuda" else cpu
     best = min(statistics.median(counted[v]) for v in variants if v.startswith("generate, "))
+    shape, rate = shape_of(plain), matrix_rate(str(plain.device))
     table = Table("variant", title=f"{name}: {rows} sequences of {PREFIX} + {SUFFIX} tokens, medians of {repeats}")
-    for heading in ("CPU ms/row", "wall ms/row", "rows/s (wall)", "times generate's best"):
+    for heading in ("CPU ms/row", "wall ms/row", "rows/s (wall)", "times generate's best", "of matrix rate"):
         table.add_column(heading, justify="right")
-    for variant in variants:
+    for variant, how in variants.items():
         a_row, waited = statistics.median(cpu[variant]) / rows, statistics.median(wall[variant]) / rows
-        ratio = best / statistics.median(counted[variant])
-        table.add_row(variant, f"{a_row * 1e3:.2f}", f"{waited * 1e3:.2f}", f"{1 / waited:,.1f}", f"{ratio:.2f}")
+        reached = statistics.median(counted[variant]) / rows
+        needed = shape.operations(how.read, how.looked_at, PREFIX + SUFFIX - 1) if shape else None
+        table.add_row(
+            variant,
+            f"{a_row * 1e3:.2f}",
+            f"{waited * 1e3:.2f}",
+            f"{1 / waited:,.1f}",
+            f"{best / statistics.median(counted[variant]):.2f}",
+            f"{needed / reached / rate:.0%}" if needed else "",
+        )
+    console.print(f"One large product of matrices, float32: {rate / 1e9:,.0f} GFLOP/s", highlight=False)
+    for variant in every.keys() - variants.keys():
+        console.print(f"{variant}: not enough memory", highlight=False)
     console.print(table)
     alone, more = (statistics.median(counted[v]) for v in list(variants) if "every suffix" in v or "p_z" in v)
     console.print(f"one pass with both p_z columns costs {more / alone:.2f} times one without", highlight=False)
@@ -174,13 +248,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", nargs="+", choices=SHAPES, default=["14m", "70m"], help="default: 14m 70m")
     parser.add_argument("--model", help="folder or hub id, instead of a shape")
-    parser.add_argument("--rows", type=int, default=128, help="sequences (default: %(default)s)")
+    parser.add_argument("--rows", type=int, help="sequences (default: 128, 4096 on a GPU)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    console = Console(width=max(100, Console().width))
+    console = Console(width=max(120, Console().width))
     console.print(machine(), highlight=False)
     device = resolve_device(arguments.device)
     if arguments.model:
