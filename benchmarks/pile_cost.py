@@ -43,14 +43,17 @@ def operations(shape: Shape, level: ScoreLevel) -> float:
     """Floating-point operations that one sequence takes, a multiplication and an addition counted as two.
 
     Every score: body and head read all tokens but the last, and what is not recited is decoded from its first mismatch
-    on. The label alone: the body reads the prefix and the head its last position; a recited row is read to its end.
+    on. The label alone: the body reads the prefix, with less of the last layer, and the head its last position; a
+    recited row is read to its end.
     """
     whole = PREFIX + SUFFIX - 1
     if level == ScoreLevel.FULL:
         read = looked_at = whole + (1 - RECITED) * (SUFFIX - 1)
+        spared = 0
     else:
         read, looked_at = PREFIX + RECITED * (SUFFIX - 1), 1 + RECITED * (SUFFIX - 1)
-    return shape.operations(read, looked_at, whole)
+        spared = PREFIX - 1
+    return shape.operations(read, looked_at, whole, spared)
 
 
 def sequences(model: PreTrainedModel, rows: int) -> np.ndarray:

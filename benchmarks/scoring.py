@@ -40,6 +40,7 @@ from metrics.causal_lm import causal_lm, evaluation
 from metrics.forward_pass import TOP_K, score
 from metrics.loading import load_model, resolve_device
 from metrics.logit_statistics import block_maxima, greedy_choice, logprob, topk_logprob
+from metrics.model_errors import ModelError
 from metrics.packed_linear import pack_linears
 from metrics.token_scores import ScoreLevel
 
@@ -58,11 +59,13 @@ class Variant:
         run: Does it for all sequences.
         read: Positions of a sequence that the body is run over.
         looked_at: Positions that the head is run over.
+        spared: Positions read with less of the last layer.
     """
 
     run: Callable[[], object]
     read: float
     looked_at: float
+    spared: float = 0
 
 
 def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int, eos: int | None) -> np.ndarray:
@@ -134,10 +137,15 @@ def fits(run: Callable[[], object]) -> bool:
 
 
 def disagreements(model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray, eos: int | None) -> tuple[int, int]:
-    """Rows whose label, and rows whose greedy tokens, are not those that `generate` gives."""
-    scores = score(model, tokens, PREFIX, (PREFIX,), level=ScoreLevel.MEMORIZATION, eos_token_id=eos)
-    labels = (scores.first_mismatch[:, 0] == SUFFIX) != (tokens[:, PREFIX:] == greedy).all(1)
-    return int(labels.sum()), int((scores.greedy_tokens != greedy).any(1).sum())
+    """Rows whose label at any level, and rows whose greedy tokens, are not those that `generate` gives."""
+    other_labels = np.zeros(len(tokens), bool)
+    other_tokens = np.zeros(len(tokens), bool)
+    for level in ScoreLevel:
+        scores = score(model, tokens, PREFIX, (PREFIX,), level=level, eos_token_id=eos)
+        other_labels |= (scores.first_mismatch[:, 0] == SUFFIX) != (tokens[:, PREFIX:] == greedy).all(1)
+        if level >= ScoreLevel.MEMORIZATION:
+            other_tokens |= (scores.greedy_tokens != greedy).any(1)
+    return int(other_labels.sum()), int(other_tokens.sum())
 
 
 def variants_of(
@@ -158,7 +166,7 @@ def variants_of(
             ScoreLevel.LIKELIHOOD: (whole + decoded, SUFFIX + decoded),
             ScoreLevel.FULL: (whole + decoded, whole + decoded),
         }
-        return Variant(run, *positions[level])
+        return Variant(run, *positions[level], spared=0 if level == ScoreLevel.FULL else PREFIX - 1)
 
     sizes = GENERATE_BATCHES.get(device, (64,))
     variants = {
@@ -200,7 +208,9 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int | Non
     variants = {variant: how for variant, how in every.items() if fits(how.run)}  # which warms up, too
     cpu: dict[str, list[float]] = {variant: [] for variant in variants}
     wall: dict[str, list[float]] = {variant: [] for variant in variants}
+    rates = []
     for _ in range(repeats):
+        rates.append(matrix_rate(str(plain.device)))
         for variant, how in variants.items():
             started = time.perf_counter(), time.process_time()
             how.run()
@@ -211,15 +221,15 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int | Non
 
     # On a GPU the CPU's time says little.
     counted = wall if device == "cuda" else cpu
-    best = min(statistics.median(counted[v]) for v in variants if v.startswith("generate, "))
-    shape, rate = shape_of(plain), matrix_rate(str(plain.device))
+    best = min((statistics.median(counted[v]) for v in variants if v.startswith("generate, ")), default=float("nan"))
+    shape, rate = shape_of(plain), statistics.median(rates)
     table = Table("variant", title=f"{name}: {rows} sequences of {PREFIX} + {SUFFIX} tokens, medians of {repeats}")
     for heading in ("CPU ms/row", "wall ms/row", "rows/s (wall)", "times generate's best", "of matrix rate"):
         table.add_column(heading, justify="right")
     for variant, how in variants.items():
         a_row, waited = statistics.median(cpu[variant]) / rows, statistics.median(wall[variant]) / rows
         reached = statistics.median(counted[variant]) / rows
-        needed = shape.operations(how.read, how.looked_at, PREFIX + SUFFIX - 1) if shape else None
+        needed = shape.operations(how.read, how.looked_at, PREFIX + SUFFIX - 1, how.spared) if shape else None
         table.add_row(
             variant,
             f"{a_row * 1e3:.2f}",
@@ -232,8 +242,9 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int | Non
     for variant in every.keys() - variants.keys():
         console.print(f"{variant}: not enough memory", highlight=False)
     console.print(table)
-    alone, more = (statistics.median(counted[v]) for v in list(variants) if "every suffix" in v or "p_z" in v)
-    console.print(f"one pass with both p_z columns costs {more / alone:.2f} times one without", highlight=False)
+    passes = [statistics.median(counted[v]) for v in variants if "every suffix" in v or "p_z" in v]
+    if len(passes) == 2:
+        console.print(f"one pass with both p_z columns costs {passes[1] / passes[0]:.2f} times one without")
     for share, rows_of_share in sets.items():
         labels, continuations = disagreements(packed, rows_of_share, greedy, eos)
         console.print(
@@ -256,7 +267,10 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     console = Console(width=max(120, Console().width))
     console.print(machine(), highlight=False)
-    device = resolve_device(arguments.device)
+    try:
+        device = resolve_device(arguments.device)
+    except ModelError as error:
+        parser.error(str(error))
     if arguments.model:
         measure(console, arguments.model, load_model(arguments.model, device=device), arguments.rows, arguments.repeats)
         return

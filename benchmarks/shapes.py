@@ -22,16 +22,19 @@ class Shape:
         """Weights of the linear layers that each position is multiplied by, the head left out."""
         return self.layers * 12 * self.width**2
 
-    def operations(self, read: float, looked_at: float, length: int) -> float:
+    def operations(self, read: float, looked_at: float, length: int, spared: float = 0) -> float:
         """Floating-point operations of one sequence, a multiplication and an addition counted as two; at most.
 
         Args:
             read: Positions that the body is run over.
             looked_at: Positions that the head is run over.
             length: Keys and values of so many positions are attended to.
+            spared: How many of the positions read go without the last layer's MLP and its attention's output
+                (`metrics.last_position`).
         """
         attention = 4 * length * self.width * self.layers
-        return read * (2 * self.weights_a_token + attention) + looked_at * 2 * self.width * self.vocabulary
+        body = read * (2 * self.weights_a_token + attention) - spared * 2 * 9 * self.width**2
+        return body + looked_at * 2 * self.width * self.vocabulary
 
 
 SHAPES = {

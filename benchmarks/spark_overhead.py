@@ -6,7 +6,7 @@ Both read the same parquet file of sequences, run the same pass of the same mode
 one torch thread a process, and write the scores as parquet. The pool is `concurrent.futures` with as many processes as
 Spark has cores. Both have started and have loaded the model before the clock runs, and they take turns; a short job
 before each one sees to that, since Spark ends workers that were idle for a minute. Half of the sequences are memorized.
-The last line is the largest worker's memory beyond the model's weights, in a run of its own: its share of all memory
+The last line is the largest worker's memory, the model's included, in a run of its own: its share of all memory
 (Linux's proportional set size, in which a page of n processes counts 1/n), what is its alone, and what it has resident,
 pages that it shares with the other workers included (what was imported before they were forked, torch's libraries, the
 model's file).
@@ -206,8 +206,8 @@ def main() -> None:
             )
         console.print(table)
         weights = sum(file.stat().st_size for file in (work / "model").glob("*.safetensors"))
-        over = ", ".join(f"{(memory[name] - weights) / 1e6:,.0f} MB {what}" for name, what in MEMORY.items())
-        console.print(f"largest worker beyond the model's {weights / 1e6:,.0f} MB: {over}", highlight=False)
+        held = ", ".join(f"{memory[name] / 1e6:,.0f} MB {what}" for name, what in MEMORY.items())
+        console.print(f"largest worker: {held}; the model's weights are {weights / 1e6:,.0f} MB", highlight=False)
     finally:
         shutil.rmtree(work)
 

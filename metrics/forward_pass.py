@@ -37,7 +37,7 @@ from metrics.model_errors import ModelError
 from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
 from metrics.token_scores import ScoreLevel, TokenScores
-from metrics.verification import Departure, first_mismatch, first_mismatch_of_many, until_mismatch
+from metrics.verification import WAITING_SHARE, Departure, first_mismatch, first_mismatch_of_many, until_mismatch
 
 TOP_K = 40
 # What a batch may take, in bytes and in rows, when nobody chose its size.
@@ -133,8 +133,10 @@ def default_batch_size(model: PreTrainedModel, length: int) -> int:
     config = model.config.get_text_config()
     width = getattr(config, "hidden_size", None) or model.get_input_embeddings().weight.shape[1]
     layers = getattr(config, "num_hidden_layers", None) or 1
-    # About 16 widths of activations, alive in one layer at a time, and the keys and values of all layers.
-    a_row = length * width * (16 + 2 * layers) * model.get_input_embeddings().weight.element_size()
+    # About 16 widths of activations, alive in one layer at a time, and the keys and values of all layers, of this row
+    # and its share of those that wait.
+    kept = 2 * layers * (1 + 1 / WAITING_SHARE)
+    a_row = int(length * width * (16 + kept)) * model.get_input_embeddings().weight.element_size()
     rows = max(1, min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row))
     return even_rows(rows) or rows
 

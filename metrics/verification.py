@@ -17,6 +17,8 @@ from metrics.slot_cache import SlotCache
 
 # Suffix positions up to which logits are looked at together; from the last one on, as many again each time.
 _STOPS = (1, 4, 16)
+WAITING_SHARE = 4
+"""One row in so many of a pass can wait for those of the next passes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def first_mismatch_of_many(
         size: The most rows of a pass.
     """
     found = _nowhere(tokens, prefix_tokens)
-    waiting = _Waiting(lm, tokens, prefix_tokens, banned, found, size // 2)
+    slots = size // WAITING_SHARE if len(tokens) > size else 0
+    waiting = _Waiting(lm, tokens, prefix_tokens, banned, found, slots)
     for rows in torch.arange(len(tokens), device=tokens.device).split(size):
         search = _Search(lm, tokens[rows], prefix_tokens, banned, cache)
         search.look()

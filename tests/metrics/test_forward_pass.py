@@ -194,8 +194,8 @@ def test_a_batch_fits_where_few_rows_do():
     model = GPTNeoXForCausalLM(
         GPTNeoXConfig(vocab_size=50, hidden_size=512, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
     )
-    sizes = {length: default_batch_size(model, length) for length in (64, 1024, 2048, 2400, 3600, 20_000)}
-    assert sizes == {64: 64, 1024: 4, 2048: 3, 2400: 3, 3600: 2, 20_000: 1}
+    sizes = {length: default_batch_size(model, length) for length in (64, 1024, 2048, 2300, 3500, 20_000)}
+    assert sizes == {64: 64, 1024: 4, 2048: 3, 2300: 3, 3500: 2, 20_000: 1}
 
 
 def test_chunks_of_the_head_change_nothing(memorized, reference, monkeypatch):

@@ -24,8 +24,10 @@ def test_training_again_gives_the_same_file(name: str) -> None:
              if versions()[package] != made_with[package]]  # fmt: skip
     if other:
         pytest.skip(f"the weights were made from other versions than those installed: {'; '.join(other)}")
-    (head, weights), (shipped_head, shipped_weights) = parts(SHIPPED[name].build()), parts(shipped(name))
+    again = SHIPPED[name].build()
+    (head, weights), (shipped_head, shipped_weights) = parts(again), parts(shipped(name))
     assert head == shipped_head
+    assert len(again.splitlines()) == len(shipped(name).splitlines()) == len(head) + len(weights)
     assert weights.keys() == shipped_weights.keys()
     # Processors add up in other orders, so what lies in the middle of two hundredths is rounded to either.
     other = {word: weight for word, weight in weights.items() if abs(weight - shipped_weights[word]) > 0.0101}
