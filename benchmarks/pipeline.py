@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from py4j.protocol import Py4JJavaError
 from rich.console import Console
 from rich.table import Table
 
@@ -194,6 +195,8 @@ def run_once(
         spark = start("pipeline", plan.folder, plan.config.master, 4040, cache_dir())
         try:
             Pipeline(spark, plan, folder, watch).run({})
+        except Py4JJavaError as error:  # can't be sent to the process that waits for it
+            raise RuntimeError(str(error)) from None
         finally:
             spark.stop()
     folder.close()
