@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked from it on Linux only")
 REPOSITORY = Path(__file__).resolve().parents[2]
 WATCHED = ("is_available", "device_count", "current_device", "get_device_name", "get_device_properties", "_lazy_init")
 PROGRAM = f"""
