@@ -23,9 +23,10 @@ def set_shuffle_partitions(spark: SparkSession, rows: int) -> None:
     And lets a table be broadcast only once it has been seen to be small: what Spark makes of a file's size is off by
     orders of magnitude where a column compresses well, and the driver would hold all of it. For the same reason pieces
     are put together up to 16 MB of what is shuffled only: with Spark's 64 MB, the hash map of one piece of 5 million
-    rows found no room in a heap of 2 GB.
+    rows found no room in a heap of 2 GB. Of a table that is kept in memory they are put together, too.
     """
     spark.conf.set("spark.sql.shuffle.partitions", spread(spark, rows))
     spark.conf.set("spark.sql.adaptive.advisoryPartitionSizeInBytes", "16MB")
+    spark.conf.set("spark.sql.optimizer.canChangeCachedPlanOutputPartitioning", True)
     spark.conf.set("spark.sql.autoBroadcastJoinThreshold", -1)
     spark.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "10MB")

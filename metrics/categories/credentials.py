@@ -261,20 +261,22 @@ def _tokens(text: str) -> Iterator[Span]:
 def find(rows: Rows) -> Evidence:
     """Evidence of credentials in each row; a row that does not pass the prefilter has none."""
     may_hold = rows.may_hold.get("credentials")
-    found: list[list[Span]] = [
-        find_credentials(text) if may_hold is None or may_hold[row] else [] for row, text in enumerate(rows.texts)
+    evidence = [
+        _evidence(find_credentials(text)) if may_hold is None or may_hold[row] else _NOTHING
+        for row, text in enumerate(rows.texts)
     ]
-    types = [sorted({span.type for span in spans if span.score >= LIKELY}) for spans in found]
-    holds = [bool(kinds) for kinds in types]
-    return Evidence(
-        holds=holds,
-        columns={
-            "has_credentials": holds,
-            "credential_types": types,
-            "credentials": [[span.as_dict() for span in spans] for spans in found],
-        },
-        why=[reasons(spans) for spans in found],
-    )
+    holds, types, spans, why = map(list, zip(*evidence, strict=True)) if evidence else ([], [], [], [])
+    columns = {"has_credentials": holds, "credential_types": types, "credentials": spans}
+    return Evidence(holds, columns, why)
+
+
+def _evidence(spans: list[Span]) -> tuple[bool, list[str], list[dict[str, object]], str]:
+    """Of one row: whether it holds credentials, their types, where they stand, and why."""
+    types = sorted({span.type for span in spans if span.score >= LIKELY})
+    return bool(types), types, [span.as_dict() for span in spans], reasons(spans)
+
+
+_NOTHING = _evidence([])
 
 
 CATEGORY = Category(

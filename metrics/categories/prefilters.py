@@ -152,9 +152,9 @@ _SIGN = (
 )
 # What a telephone is called behind its number, which is at least seven characters long and may end in an extension.
 _BEHIND_NUMBER = (
-    "(?=[cdfhmopvwCDFHMOPVW])(?:"
+    "(?=[cdfhmopvwCDFHMOPVW])(?=(?i:office|fax|mobile|cell|home|work|phone|voice|pager|direct))(?:"
     + "|".join(rf"(?<=[0-9 ().,eEiInNoOsStTxX-]{{6}}[0-9][ \t(-]{{{gap}}})" for gap in range(5))
-    + ")(?i:office|fax|mobile|cell|home|work|phone|voice|pager|direct)"
+    + ")"
 )
 _VALUE = r"[^ \t\r\n\f\x0b\"'`<>]"
 # A character of a value that is neither an ASCII letter nor one of the signs that words have, too.
