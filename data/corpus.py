@@ -107,7 +107,10 @@ def _read_table(shard: Shard) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for batch in read_shard(shard):
         rows = batch.column(_COLUMN).drop_null()
         sizes = pc.list_value_length(rows).to_numpy(zero_copy_only=False)
-        tokens = pc.list_flatten(rows).fill_null(_NO_TOKEN).to_numpy(zero_copy_only=False)
+        tokens = pc.list_flatten(rows)
+        if pa.types.is_unsigned_integer(tokens.type):  # has no -1
+            tokens = tokens.cast(pa.int32() if tokens.type.bit_width < 32 else pa.int64(), safe=False)
+        tokens = tokens.fill_null(_NO_TOKEN).to_numpy(zero_copy_only=False)
         if tokens.dtype.kind == "f":
             tokens = tokens.astype(np.int64)
         yield tokens, np.cumsum(sizes, dtype=np.int64)

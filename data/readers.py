@@ -22,6 +22,7 @@ from data.source import DETAIL, MALFORMED, RAW, READER_FIELDS, REASON, ROW, Misf
 from data.text_files import encodable
 
 BATCH_ROWS = 4096
+MOST_PARTS = 4  # of a row group: each decodes what lies before it there
 BATCH_CHARACTERS = 16 * 2**20  # whole documents as rows: the batch ends earlier
 
 
@@ -48,17 +49,21 @@ def describe_parquet(paths: Sequence[Path], shard_rows: int) -> Layout:
     """Columns and row ranges from the footer; small row groups are joined, large ones cut."""
     with pq.ParquetFile(paths[0]) as file:
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
-        return Layout(file.schema_arrow.remove_metadata(), sum(sizes), _row_ranges(sizes, shard_rows))
+        return Layout(file.schema_arrow.remove_metadata(), sum(sizes), _row_ranges(sizes, shard_rows, MOST_PARTS))
 
 
-def _row_ranges(groups: Sequence[int], shard_rows: int) -> tuple[Piece, ...]:
-    """Row ranges of about `shard_rows`, cut between row groups where they are small enough."""
+def _row_ranges(groups: Sequence[int], shard_rows: int, most_parts: int | None = None) -> tuple[Piece, ...]:
+    """Row ranges of about `shard_rows`, cut between row groups where they are small enough.
+
+    A group is cut into at most `most_parts`, however large these are.
+    """
     pieces, start, stop = [], 0, 0
     for size in groups:
         stop += size
-        while stop - start >= 2 * shard_rows:
-            pieces.append(Piece(start, shard_rows, start, start + shard_rows))
-            start += shard_rows
+        part = max(shard_rows, -(-size // most_parts)) if most_parts else shard_rows
+        while stop - start >= 2 * part:
+            pieces.append(Piece(start, part, start, start + part))
+            start += part
         if stop - start >= shard_rows:
             pieces.append(Piece(start, stop - start, start, stop))
             start = stop

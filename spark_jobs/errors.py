@@ -10,7 +10,8 @@ class MachineError(Exception):
 
 
 _FULL_DISK = ("No space left on device", "Disk quota exceeded")
-_OUT_OF_MEMORY = ("java.lang.OutOfMemoryError", "MemoryError")
+_OUT_OF_MEMORY = ("MemoryError",)
+_OUT_OF_HEAP = ("java.lang.OutOfMemoryError", "UNABLE_TO_ACQUIRE_MEMORY")
 _FROM_A_WORKER = re.compile(
     r"^(?:[\w.]+\.)?(InputError|ModelError): (.+?)(?=^\s*(?:at |SQLSTATE|Traceback)|\Z)", re.M | re.S
 )
@@ -32,6 +33,11 @@ def find_known_error(error: BaseException) -> Exception | None:
             return MachineError("the disk is full. Free some room, then type the same command to go on.")
         if isinstance(seen, PermissionError):
             return MachineError(f"no permission: {seen.filename}. Choose another folder with --runs-dir.")
+        if any(sign in text for sign in _OUT_OF_HEAP):
+            return MachineError(
+                "Java's heap is full. Fewer tasks at once (--master local[1]) need less; spark-submit gives it more "
+                "(--conf spark.driver.memory=4g, see docs/cluster.md). The same command goes on."
+            )
         if any(sign in text for sign in _OUT_OF_MEMORY):
             return MachineError(
                 "out of memory. Fewer workers (--master local[1]) or a smaller --batch-size need less; the same "

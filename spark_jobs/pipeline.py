@@ -138,6 +138,7 @@ class Pipeline:
             batch_size=config.batch_size,
             checkpoint_rows=config.checkpoint_rows,
         )
+        self.folder.begin("score", self.plan.settings["score"], "scores")
         score_table(self.spark, self.folder, settings, self.rows["sampled"], config.el_rows, config.seed, shown.update)
 
     def _measure(self, shown: StageProgress, total: int | None) -> None:

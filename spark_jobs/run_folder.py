@@ -27,6 +27,10 @@ def settings_key(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _noted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"key": settings_key(settings), "settings": json.loads(json.dumps(settings, default=str))}
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` so that `path` holds either the old or the whole new text."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -97,17 +101,17 @@ class RunFolder:
             self._lock = None
 
     def check(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
-        """Compares the settings of finished stages with those wanted now.
+        """Compares the settings of finished stages, and of those that left parts, with those wanted now.
 
         Args:
             settings: Stage name to everything its result depends on.
 
         Raises:
-            RunConflictError: A finished stage was made with other settings; lists the differences.
+            RunConflictError: A stage, or a part of one, was made with other settings; lists the differences.
         """
         differences = []
         for stage, wanted in settings.items():
-            made = self.state["stages"].get(stage)
+            made = self.state["stages"].get(stage) or self._begun.get(stage)
             if made is None or made["key"] == settings_key(wanted):
                 continue
             plain = json.loads(json.dumps(wanted, default=str))
@@ -126,11 +130,23 @@ class RunFolder:
         """Whether `stage` was finished; `check` has made sure that it was with the same settings."""
         return stage in self.state["stages"]
 
+    @property
+    def _begun(self) -> dict[str, Any]:
+        return self.state.get("begun", {})
+
+    def begin(self, stage: str, settings: Mapping[str, Any], table: str) -> None:
+        """Remembers what the parts of `table` are made with that `stage` keeps; `check` then knows of them.
+
+        Parts that nothing is remembered of are cleared.
+        """
+        if stage not in self._begun:
+            shutil.rmtree(self.partial(table), ignore_errors=True)
+            self.save(begun=self._begun | {stage: _noted(settings)})
+
     def finish(self, stage: str, settings: Mapping[str, Any], rows: int, seconds: float, **more: Any) -> None:
         """Remembers that `stage` is finished."""
-        self.state["stages"][stage] = {
-            "key": settings_key(settings),
-            "settings": json.loads(json.dumps(settings, default=str)),
+        self._begun.pop(stage, None)
+        self.state["stages"][stage] = _noted(settings) | {
             "rows": rows,
             "seconds": round(seconds, 3),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),

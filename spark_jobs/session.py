@@ -181,6 +181,7 @@ def start(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
         "spark.sql.parquet.compression.codec": "zstd",
+        "spark.sql.execution.topKSortFallbackThreshold": "100000",  # else the first n of any n are sorted in the heap
         **{f"spark.executorEnv.{name}": value for name, value in WORKER_ENVIRONMENT.items()},
     }
     if not under_spark_submit():

@@ -56,6 +56,14 @@ def test_missing_rows_and_tokens_of_a_table(tmp_path: Path) -> None:
     assert documents(open_corpus(tmp_path / "c.parquet")) == [[1, -1, 2], [], [3]]
 
 
+@pytest.mark.parametrize("of", ["uint8", "uint16", "uint32", "uint64", "int16"])
+def test_token_types_of_a_table(tmp_path: Path, of: str) -> None:
+    top = min(50_000, 2 ** pa.type_for_alias(of).bit_width // 2 - 1)
+    column = pa.array([[1, None, top], None, [3]], pa.list_(pa.type_for_alias(of)))
+    pq.write_table(pa.table({"tokens": column}), tmp_path / "c.parquet")
+    assert documents(open_corpus(tmp_path / "c.parquet")) == [[1, -1, top], [3]]
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import pickle
@@ -40,10 +41,19 @@ def test_parquet_shards_cut_and_join_row_groups(tmp_path: Path) -> None:
     for path, cuts in ((small, [(0, 21), (21, 42), (42, 63), (63, 84), (84, 100)]), (large, None)):
         source = open_files(path, shard_rows=20)
         shards = [(shard.start, shard.stop) for shard in source.shards]
-        assert shards == (cuts or [(0, 20), (20, 40), (40, 60), (60, 80), (80, 100)])
+        assert shards == (cuts or [(0, 25), (25, 50), (50, 75), (75, 100)])
         assert rows_of(source) == whole
         assert source.rows == 100
         assert [shard.first_row for shard in source.shards] == [start for start, _ in shards]
+
+
+def test_a_row_group_is_cut_into_four_at_most(tmp_path: Path) -> None:
+    tokens = [[i, i + 1] for i in range(107)]
+    source = open_files(write_parquet(tmp_path / "a.parquet", tokens, row_group_size=90), shard_rows=5)
+    shards = [(shard.start, shard.stop) for shard in source.shards]
+    assert len([start for start, _ in shards if start < 89]) <= 4, "each decodes what lies before it in its group"
+    assert shards[0][0] == 0 and shards[-1][1] == 107 and all(a[1] == b[0] for a, b in itertools.pairwise(shards))
+    assert [row["tokens"] for row in rows_of(source)] == tokens
 
 
 def test_large_row_group_comes_in_batches(tmp_path: Path) -> None:

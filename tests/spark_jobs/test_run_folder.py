@@ -33,6 +33,26 @@ def test_other_settings_are_refused_and_named(tmp_path: Path) -> None:
     assert folder.is_complete("score")
 
 
+def test_parts_are_kept_for_their_settings_alone(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.open()
+    (folder.partial("scores") / "of a version that took no note").mkdir(parents=True)
+    folder.begin("score", {"k": [8]}, "scores")
+    assert not folder.partial("scores").exists()
+    (folder.partial("scores") / "chunk").mkdir(parents=True)
+    folder.close()
+
+    again = RunFolder(tmp_path / "run")
+    with pytest.raises(RunConflictError, match=r"k: \[8\] then, \[16\] now"):
+        again.check({"score": {"k": [16]}})
+    again.check({"score": {"k": [8]}})
+    again.open()
+    again.begin("score", {"k": [8]}, "scores")
+    assert (again.partial("scores") / "chunk").exists()
+    again.finish("score", {"k": [8]}, rows=1, seconds=1)
+    assert not again.state["begun"]
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     first, second = RunFolder(tmp_path), RunFolder(tmp_path)
     first.open()
