@@ -14,6 +14,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from data import DUPLICATE_ID, Source, output_schema, prepare, read_shard
 from data.errors import InputError
 from spark_jobs import workers
+from spark_jobs.draw import is_drawn
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.schemas import REJECTED
 from spark_jobs.watch import run_action
@@ -80,15 +81,6 @@ def _rejected(prepared: DataFrame, repeats: DataFrame) -> DataFrame:
     return prepared.where("reason is not null").select(columns).unionByName(again.select(columns))
 
 
-def _sample(kept: DataFrame, rows: int, seed: int) -> DataFrame:
-    """The rows with the smallest hashes of id and seed: to find them, ids alone are sorted, on disk if need be."""
-    hashed = F.xxhash64("sequence_id", F.lit(seed).cast("long"))
-    drawn = kept.select(hashed.alias("draw"), "sequence_id").orderBy("draw", "sequence_id").limit(rows)
-    last = drawn.agg(F.max(F.struct("draw", "sequence_id")).alias("last")).first()["last"]
-    is_tied = (hashed == last["draw"]) & (F.col("sequence_id") <= last["sequence_id"])
-    return kept.where((hashed < last["draw"]) | is_tied)
-
-
 def prepare_tables(
     spark: SparkSession,
     folder: RunFolder,
@@ -139,7 +131,8 @@ def prepare_tables(
         )
     kept = accepted.drop(*[column.name for column in REJECTED])
     if settings.sample is not None and settings.sample < read - set_aside:
-        kept = run_action(spark, "prepare: draw a sample", lambda: _sample(kept, settings.sample, settings.seed))
+        drawn = run_action(spark, "prepare: draw a sample", lambda: is_drawn(kept, settings.sample, settings.seed))
+        kept = kept.where(drawn)
     writing = folder.writing("sequences")
     run_action(
         spark,

@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
+from spark_jobs.draw import is_drawn
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.schemas import arrow_schema, scores_columns
 from spark_jobs.watch import run_action
@@ -77,9 +78,7 @@ def _with_el_choice(sequences: DataFrame, rows: int, el_rows: int, seed: int) ->
         return sequences.withColumn("wants_el", F.lit(True))
     if el_rows == 0:
         return sequences.withColumn("wants_el", F.lit(False))
-    draw = F.xxhash64("sequence_id", F.lit(seed).cast("long"))
-    last = sequences.select(draw.alias("draw")).orderBy("draw").limit(el_rows).agg(F.max("draw")).first()[0]
-    return sequences.withColumn("wants_el", draw <= F.lit(last))
+    return sequences.withColumn("wants_el", is_drawn(sequences, el_rows, seed))
 
 
 def score_table(

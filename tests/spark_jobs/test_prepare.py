@@ -97,6 +97,21 @@ def test_sample_depends_on_seed_alone(spark: SparkSession, demo, files: Path, tm
     assert any(ids("one", files, 1) != ids(f"seed{seed}", files, seed) for seed in (2, 3, 4))
 
 
+def test_sample_is_the_smallest_hashes_or_all_there_is(spark: SparkSession, demo, files: Path, tmp_path: Path) -> None:
+    def ids(run: str, sample: int | None) -> list[int]:
+        folder, rows = prepared(spark, demo, files, tmp_path / run, sample=sample, seed=7)
+        found = pd.read_parquet(folder.table("sequences")).sequence_id.tolist()
+        assert rows["sampled"] == len(found)
+        return found
+
+    everything = ids("all", None)
+    hashes = spark.createDataFrame([(i,) for i in everything], "sequence_id long")
+    hashes = hashes.selectExpr("sequence_id", "xxhash64(sequence_id, 7L) AS draw").toPandas().sort_values("draw")
+    for sample in (1, 3):
+        assert set(ids(f"of {sample}", sample)) == set(hashes.sequence_id[:sample])
+    assert ids("of more", 10**6) == everything
+
+
 def test_nothing_to_measure(spark: SparkSession, demo, tmp_path: Path) -> None:
     pq.write_table(pa.table({"tokens": [[1], [2, 3]]}), tmp_path / "short.parquet")
     with pytest.raises(InputError, match="none of the 2 rows"):
