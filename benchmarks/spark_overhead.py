@@ -1,6 +1,7 @@
 """What Spark costs beside a plain pool of processes, on the same scoring job.
 
     python benchmarks/spark_overhead.py [--shape 14m] [--rows 40000] [--cores 2] [--scores extractable] [--repeats 3]
+    python benchmarks/spark_overhead.py --repeats 0 --shape 70m --rows 512 --scores full --el-rows 16
 
 Both read the same parquet file of sequences, run the same pass of the same model over rows in tasks of the same size,
 one torch thread a process, and write the scores as parquet. The pool is `concurrent.futures` with as many processes as
@@ -9,7 +10,7 @@ before each one sees to that, since Spark ends workers that were idle for a minu
 The last line is the largest worker's memory, the model's included, in a run of its own: its share of all memory
 (Linux's proportional set size, in which a page of n processes counts 1/n), what is its alone, and what it has resident,
 pages that it shares with the other workers included (what was imported before they were forked, torch's libraries, the
-model's file).
+model's file). With --repeats 0 it is all there is.
 """
 
 from __future__ import annotations
@@ -129,6 +130,25 @@ def worker_memory() -> Iterator[dict[str, int]]:
         thread.join()
 
 
+def speeds(options: argparse.Namespace, seconds: dict[str, list[float]], cpu: dict[str, list[float]]) -> Table:
+    """The medians by job, beside those of the first."""
+    table = Table(title=f"pythia-{options.shape} shape, {options.rows:,} rows, --scores {options.scores}")
+    for heading in ("", "wall s", "CPU s", "rows/s", "of the pool's speed", "by CPU"):
+        table.add_column(heading, justify="right")
+    peer, peer_cpu = (statistics.median(next(iter(values.values()))) for values in (seconds, cpu))
+    for name in seconds:
+        wall, spent = statistics.median(seconds[name]), statistics.median(cpu[name])
+        table.add_row(
+            name,
+            f"{wall:.1f}",
+            f"{spent:.1f}",
+            f"{options.rows / wall:,.0f}",
+            f"{peer / wall:.3f}",
+            f"{peer_cpu / spent:.3f}",
+        )
+    return table
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -136,8 +156,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=40_000, help="enough for a minute (default: %(default)s)")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--scores", choices=[level.option for level in ScoreLevel], default="extractable")
+    parser.add_argument("--el-rows", type=int, default=0, help="only of Spark, and with --scores full")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each, in turn (default: %(default)s)")
     options = parser.parse_args()
+    if options.el_rows and options.repeats:
+        parser.error("the pool of processes has no EL: give --repeats 0 to see a worker's memory with it")
     os.environ |= WORKER_ENVIRONMENT  # of the pool's processes; Spark's have it from the session
     console = Console(width=max(100, Console().width))
     console.print(machine(), highlight=False)
@@ -162,7 +185,7 @@ def main() -> None:
 
         def by_spark(run: str) -> None:
             rows = pq.read_metadata(work / run / "sequences.parquet" / "part-00000.parquet").num_rows
-            score_table(spark, RunFolder(work / run), settings, rows, 0, 0, lambda rows: None)
+            score_table(spark, RunFolder(work / run), settings, rows, options.el_rows, 0, lambda rows: None)
 
         def by_pool(run: str) -> None:
             shutil.rmtree(work / "pool", ignore_errors=True)
@@ -188,23 +211,10 @@ def main() -> None:
         with worker_memory() as memory:  # in a run of its own: counting pages takes the workers' time
             by_spark("run")
         spark.stop()
-        assert pq.read_table(work / "pool").num_rows == options.rows
-        assert pq.read_table(work / "run" / "scores.parquet").num_rows == options.rows
-        table = Table(title=f"pythia-{options.shape} shape, {options.rows:,} rows, --scores {options.scores}")
-        for heading in ("", "wall s", "CPU s", "rows/s", "of the pool's speed", "by CPU"):
-            table.add_column(heading, justify="right")
-        peer, peer_cpu = statistics.median(seconds["pool of processes"]), statistics.median(cpu["pool of processes"])
-        for name in jobs:
-            wall, spent = statistics.median(seconds[name]), statistics.median(cpu[name])
-            table.add_row(
-                name,
-                f"{wall:.1f}",
-                f"{spent:.1f}",
-                f"{options.rows / wall:,.0f}",
-                f"{peer / wall:.3f}",
-                f"{peer_cpu / spent:.3f}",
-            )
-        console.print(table)
+        if options.repeats:
+            assert pq.read_table(work / "pool").num_rows == options.rows
+            assert pq.read_table(work / "run" / "scores.parquet").num_rows == options.rows
+            console.print(speeds(options, seconds, cpu))
         weights = sum(file.stat().st_size for file in (work / "model").glob("*.safetensors"))
         held = ", ".join(f"{memory[name] / 1e6:,.0f} MB {what}" for name, what in MEMORY.items())
         console.print(f"largest worker: {held}; the model's weights are {weights / 1e6:,.0f} MB", highlight=False)

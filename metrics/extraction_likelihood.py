@@ -22,6 +22,7 @@ from torch import Tensor
 
 from metrics.causal_lm import CausalLM
 from metrics.greedy_decoding import Wave
+from metrics.memory import give_back_freed
 from metrics.slot_cache import SlotCache
 
 # What the branches' keys and values may take at once, in bytes. Larger waves are no faster on a CPU.
@@ -67,6 +68,8 @@ def extraction_likelihood(
             branches += per_row[stop]
             stop += 1
         part = slice(start, stop)
+        if lm.device.type == "cpu":
+            give_back_freed()  # what the pass or the last wave needed, before this one needs as much
         found = _decode_and_match(lm, tokens, cache, greedy, rows[part], needed[part], n, banned)
         result.append(_overlaps(mismatch[part].cpu().numpy(), needed[part].cpu().numpy(), found.cpu().numpy(), n))
         start = stop

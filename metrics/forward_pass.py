@@ -14,7 +14,8 @@ beside it (see `MIN_ROWS`).
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -83,52 +84,74 @@ def score(
     tokens = np.ascontiguousarray(tokens, dtype=np.int64)
     _check(model, tokens, prefix_tokens, k_values, eos_token_id)
     lm = causal_lm(model)
-    size = batch_size or default_batch_size(model, tokens.shape[1])
-    size = min(size, lm.max_batch(tokens.shape[1]) or size)
-
-    parts: list[dict[str, np.ndarray]] = []
     rows = tokens if len(tokens) else np.zeros((1, tokens.shape[1]), np.int64)  # for the arrays' shapes
     wanted = np.zeros(len(rows), bool)
-    if el_rows is not None:
+    if el_rows is not None and level >= ScoreLevel.FULL:
         wanted[: len(tokens)] = el_rows
-    passes = _PASSES if level == ScoreLevel.EXTRACTABLE else 1
-    size, start = min(size, len(rows)), 0
-    cache = _cache(lm, size, tokens.shape[1])
-    with evaluation(model):
-        while start < len(rows):
-            batch = slice(start, start + size * passes)
-            try:
-                if level == ScoreLevel.EXTRACTABLE:
-                    part = _label_batch(lm, rows[batch], cache, prefix_tokens, k_values, eos_token_id, size)
-                else:
-                    part = _score_batch(
-                        lm, rows[batch], cache, prefix_tokens, k_values, level, eos_token_id, wanted[batch], n
-                    )
-                parts.append(part)
-                start = batch.stop
-                continue
-            except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-                if not _is_out_of_memory(error):
-                    raise
-                if size == 1:
-                    error.add_note(
-                        f"Not even one sequence of {tokens.shape[1]} tokens fits into the memory of {lm.device} "
-                        f"beside the model {lm.name}: use a narrower --dtype, another --device or a smaller model."
-                    )
-                    raise
-            # After the except block, so that no traceback holds on to the batch's tensors.
-            size //= 2
-            cache = None
-            gc.collect()
-            if lm.device.type == "cuda":
-                torch.cuda.empty_cache()
-            cache = _cache(lm, size, tokens.shape[1])
-    count = len(tokens)
-    return TokenScores(**{name: np.concatenate([part[name] for part in parts])[:count] for name in parts[0]})
+
+    def run(batch: np.ndarray, with_el: bool, cache: SlotCache | None, size: int) -> dict[str, np.ndarray]:
+        if level == ScoreLevel.EXTRACTABLE:
+            return _label_batch(lm, batch, cache, prefix_tokens, k_values, eos_token_id, size)
+        return _score_batch(lm, batch, cache, prefix_tokens, k_values, level, eos_token_id, n if with_el else None)
+
+    parts: list[dict[str, np.ndarray]] = []
+    order: list[np.ndarray] = []
+    for with_el in (False, True):
+        chosen = np.flatnonzero(wanted == with_el)
+        size = batch_size or default_batch_size(model, tokens.shape[1], with_el=with_el)
+        size = min(size, lm.max_batch(tokens.shape[1]) or size, max(1, len(chosen)))
+        passes = _PASSES if level == ScoreLevel.EXTRACTABLE else 1
+        with evaluation(model):
+            parts += _in_batches(lm, rows[chosen], size, passes, partial(run, with_el=with_el))
+        order.append(chosen)
+    back = np.argsort(np.concatenate(order))[: len(tokens)]
+    return TokenScores(**{name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]})
 
 
-def default_batch_size(model: PreTrainedModel, length: int) -> int:
-    """Rows of `length` tokens per pass that keep activations and cache within a fixed amount of memory."""
+def _in_batches(
+    lm: CausalLM, rows: np.ndarray, size: int, passes: int, run: Callable[..., dict[str, np.ndarray]]
+) -> list[dict[str, np.ndarray]]:
+    """What `run` gives for some rows after the other, of fewer passes once memory has not sufficed.
+
+    Args:
+        lm: The model.
+        rows: int64 [N, T].
+        size: Rows of a pass.
+        passes: How many of these `run` is given at once.
+        run: From rows, and by name a `cache` with slots for a pass and its `size`, to the scores of these rows.
+    """
+    parts, start = [], 0
+    cache = _cache(lm, size, rows.shape[1])
+    while start < len(rows):
+        batch = slice(start, start + size * passes)
+        try:
+            parts.append(run(rows[batch], cache=cache, size=size))
+            start = batch.stop
+            continue
+        except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+            if not _is_out_of_memory(error):
+                raise
+            if size == 1:
+                error.add_note(
+                    f"Not even one sequence of {rows.shape[1]} tokens fits into the memory of {lm.device} "
+                    f"beside the model {lm.name}: use a narrower --dtype, another --device or a smaller model."
+                )
+                raise
+        # After the except block, so that no traceback holds on to the batch's tensors.
+        size //= 2
+        cache = None
+        gc.collect()
+        if lm.device.type == "cuda":
+            torch.cuda.empty_cache()
+        cache = _cache(lm, size, rows.shape[1])
+    return parts
+
+
+def default_batch_size(model: PreTrainedModel, length: int, *, with_el: bool = False) -> int:
+    """Rows of `length` tokens per pass that keep activations and cache within a fixed amount of memory.
+
+    With EL_n an eighth of it: branches leave a row at nearly each of its tokens, with a cache of their own.
+    """
     device = model.get_input_embeddings().weight.device.type
     config = model.config.get_text_config()
     width = getattr(config, "hidden_size", None) or model.get_input_embeddings().weight.shape[1]
@@ -137,7 +160,8 @@ def default_batch_size(model: PreTrainedModel, length: int) -> int:
     # and its share of those that wait.
     kept = 2 * layers * (1 + 1 / WAITING_SHARE)
     a_row = int(length * width * (16 + kept)) * model.get_input_embeddings().weight.element_size()
-    rows = max(1, min(_BATCH_ROWS.get(device, 64), _BATCH_BYTES.get(device, 2**28) // a_row))
+    room = _BATCH_BYTES.get(device, 2**28) // (8 if with_el else 1)
+    rows = max(1, min(_BATCH_ROWS.get(device, 64), room // a_row))
     return even_rows(rows) or rows
 
 
@@ -178,10 +202,9 @@ def _score_batch(
     k_values: Sequence[int],
     level: ScoreLevel,
     banned: int | None,
-    wanted: np.ndarray,
-    n: int,
+    el_n: int | None,
 ) -> dict[str, np.ndarray]:
-    """The fields of `TokenScores` for one batch; gathered from the device once."""
+    """The fields of `TokenScores` for one batch, EL_n of all rows or, for None, of none; gathered once."""
     tokens = _to_device(rows, lm.device)
     sweep = [first_mismatch(lm, tokens[:, prefix_tokens - k :], k, banned, cache) for k in k_values[:-1]]
     fields: dict[str, Tensor] = {}
@@ -191,8 +214,9 @@ def _score_batch(
         departure = first_mismatch(lm, tokens, prefix_tokens, banned, cache)
     if level >= ScoreLevel.FULL:
         fields["extraction_likelihood"] = torch.full_like(departure.margin, torch.nan)
-        chosen = torch.from_numpy(np.flatnonzero(wanted)).to(lm.device)
-        fields["extraction_likelihood"][chosen] = extraction_likelihood(lm, tokens, cache, choice, chosen, n, banned)
+        if el_n is not None:
+            every = torch.arange(len(tokens), device=lm.device)
+            fields["extraction_likelihood"] = extraction_likelihood(lm, tokens, cache, choice, every, el_n, banned)
     fields |= _decided([*sweep, departure])
     fields["greedy_tokens"], margin = greedy_continuation(
         lm, tokens, cache, departure.position, departure.token, prefix_tokens, banned

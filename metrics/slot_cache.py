@@ -124,7 +124,7 @@ class _SlotLayer(DynamicLayer):
     def set_aside(self, keys: Tensor, values: Tensor) -> None:
         """Memory for keys and values of the shape of these."""
         self.keys, self.values = (
-            side.new_zeros(self._slots, side.shape[1], self._capacity, side.shape[3]) for side in (keys, values)
+            side.new_empty(self._slots, side.shape[1], self._capacity, side.shape[3]) for side in (keys, values)
         )
         self.is_initialized = True
 

@@ -47,6 +47,7 @@ def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
     @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from metrics.forward_pass import score
+        from metrics.memory import give_back_freed
 
         for batch in batches:
             if batch.num_rows == 0:
@@ -67,7 +68,7 @@ def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
                 values = getattr(scores, field.name)
                 columns.append(workers.lists(values) if values.ndim == 2 else workers.numbers(values))
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
-            workers.give_back_memory()
+            give_back_freed()
 
     return run
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -90,35 +88,16 @@ def _model(name: str, revision: str | None, dtype: str, device: str) -> PreTrain
     import torch
 
     from metrics.loading import load_model
+    from metrics.memory import give_back_weights, keep_freed
     from metrics.packed_linear import pack_linears
 
     _quiet()
-    _keep_memory()
+    keep_freed()
     torch.set_num_threads(1)
     loaded = load_model(name, revision, dtype, device)
-    pack_linears(loaded)
+    if pack_linears(loaded):
+        give_back_weights()
     return loaded
-
-
-# Of glibc's `malloc.h`, for `mallopt`.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-
-
-def _keep_memory() -> None:
-    """Keeps what is freed for the next tensor, until `give_back_memory`.
-
-    Else glibc returns large tensors to the system at once and fetches them anew, 4 KB by 4 KB: a tenth of the time.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        library = ctypes.CDLL("libc.so.6")
-        library.mallopt(_MMAP_THRESHOLD, 2**25)  # the most it takes
-        library.mallopt(_TRIM_THRESHOLD, 2**30)
-
-
-def give_back_memory() -> None:
-    """Returns what was freed to the system: batches of changing sizes leave holes that glibc would keep."""
-    with contextlib.suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @lru_cache(maxsize=1)

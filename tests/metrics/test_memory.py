@@ -1,0 +1,84 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from metrics.memory import give_back_weights
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's list of a process's maps is absent")
+ROWS = 4_000_000  # 16 MB
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """A weight as safetensors maps it, looked at once."""
+    save_file({"weight": torch.arange(float(ROWS))}, tmp_path / "model.safetensors")
+    weight = load_file(tmp_path / "model.safetensors")["weight"]
+    weight.sum()
+    return weight
+
+
+def _resident(weight):
+    """Bytes in memory of the map that holds it."""
+    inside = False
+    for line in open("/proc/self/smaps"):
+        if "-" in (address := line.split()[0]):
+            start, end = (int(part, 16) for part in address.split("-"))
+            inside = start <= weight.data_ptr() < end
+        elif inside and line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no map holds the weight")
+
+
+class TestGiveBackWeights:
+    def test_mapped_pages_are_given_back_and_read_again(self, mapped):
+        before = _resident(mapped)
+        assert before >= 4 * ROWS
+        given = give_back_weights()
+        assert given >= before and _resident(mapped) < before // 2
+        assert torch.equal(mapped, torch.arange(float(ROWS)))
+
+    def test_a_map_that_was_written_to_stays(self, mapped):
+        mapped[7] = -1.0
+        before = _resident(mapped)
+        give_back_weights()
+        assert _resident(mapped) == before
+        assert mapped[7] == -1.0
+
+    def test_weights_of_no_file_stay(self):
+        weight = torch.arange(float(ROWS))
+        give_back_weights()
+        assert torch.equal(weight, torch.arange(float(ROWS)))
+
+
+FREED = """
+import torch
+from metrics.memory import give_back_freed, keep_freed
+
+def anonymous():
+    for line in open("/proc/self/smaps_rollup"):
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1]) * 1024
+
+keep_freed()
+give_back_freed()
+before = anonymous()
+block = torch.ones(2_000_000)  # 8 MB: less than what is always mapped for itself
+with_block = anonymous()
+del block
+kept = anonymous()
+give_back_freed()
+print(with_block - before, kept - before, anonymous() - before)
+"""
+
+
+def test_freed_memory_is_kept_until_it_is_given_back():
+    # In a process of its own: how a process allocates can't be changed back.
+    repository = Path(__file__).resolve().parents[2]
+    run = subprocess.run([sys.executable, "-c", FREED], cwd=repository, capture_output=True, text=True, check=True)
+    with_block, kept, left = map(int, run.stdout.split())
+    assert with_block > 7e6 and kept > 7e6
+    assert left < 1e6
