@@ -24,7 +24,7 @@ def mapped(tmp_path):
 def _resident(weight):
     """Bytes in memory of the map that holds it."""
     inside = False
-    for line in open("/proc/self/smaps"):
+    for line in Path("/proc/self/smaps").read_text().splitlines():
         if "-" in (address := line.split()[0]):
             start, end = (int(part, 16) for part in address.split("-"))
             inside = start <= weight.data_ptr() < end
