@@ -4,15 +4,15 @@
 
 FOLDER holds `pythia70m_labelled.csv`. Each bait is one row of a megabyte, and its peer a row as long of that file's
 text; both are labelled alone, since other rows beside them would hide how slow a bait is. All baits are labelled once,
-the slowest and the peer five times in turn; medians are compared. The prefilters run in Java, as in a run, and are
-measured in the same way, but their peer is the file's rows, as many characters: in one row of them a search would end
-at the first finding. In Java texts with lone surrogates cannot occur (parquet holds none).
+the slowest and the peer five times in turn; medians are compared. The prefilters are a part of it, and are measured
+alone in the same way, but their peer is the file's rows, as many characters: in one row of them a search would end at
+the first finding.
 
 A bait is made for every regular expression of `metrics/categories` (what the expression matches, again and again, with
 an end that fits nothing), beside a list of what commonly breaks: lines without end, NUL, marks of writing direction,
 lone surrogates, nested quantifiers' food, and hundreds of findings far apart, around which detectors look for words.
 
-Exits with 1 if a bait takes more than `--most` times as long as its peer, in Python or in Java.
+Exits with 1 if a bait takes more than `--most` times as long as its peer.
 """
 
 from __future__ import annotations
@@ -24,13 +24,10 @@ import random
 import re
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -42,12 +39,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, f
 import metrics.categories
 from benchmarks.labelled_files import PYTHIA, folder_with, read_rows
 from benchmarks.machine import machine
-from data.cache import cache_dir
-from metrics.categories import PREFILTERS, label
+from metrics.categories import CATEGORIES, label
+from metrics.categories.prefilters import passing
 
 REPEATS = 5
 SHOWN = 12
-WARM_UPS = 3
 PEER = "real text"
 WINDOW = 200  # characters of a row, about 64 tokens
 EXAMPLES = 15
@@ -139,7 +135,7 @@ def patterns() -> dict[str, re.Pattern[str]]:
             loaded = importlib.import_module(f"metrics.categories.{module.name}")
             for name, value in vars(loaded).items():
                 look(f"{module.name}.{name}", value)
-    return found | {f"prefilter {name}": re.compile(pattern) for name, pattern in PREFILTERS.items()}
+    return found
 
 
 def examples(pattern: re.Pattern[str]) -> list[str]:
@@ -221,32 +217,12 @@ def slowest(names: Sequence[str], measure: Callable[[str], float], peer: str) ->
     return {name: medians[name] / medians[peer] for name in sorted(shown, key=lambda name: -medians[name])}
 
 
-def in_java(texts: dict[str, str], peer: Sequence[str]) -> dict[str, float]:
-    """`slowest` for the prefilters in Spark, over rows of as many characters."""
-    from pyspark.sql import functions as F
-
-    from spark_jobs.session import start
-
-    with tempfile.TemporaryDirectory(prefix="label-hostile-") as folder:
-        work = Path(folder)
-        numbers = {name: number for number, name in enumerate((PEER, *texts))}
-        for name, rows in {PEER: peer, **{name: [text] for name, text in texts.items()}}.items():
-            plain = [row.encode("utf-8", "replace").decode() for row in rows]
-            pq.write_table(pa.table({"text": plain}), work / f"{numbers[name]}.parquet")
-        spark = start("hostile text", work, "local[1]", 4040, cache_dir())
-
-        def measure(name: str) -> float:
-            frame = spark.read.parquet(str(work / f"{numbers[name]}.parquet"))
-            hits = [F.sum(F.col("text").rlike(pattern).cast("int")) for pattern in PREFILTERS.values()]
-            started = time.monotonic()
-            frame.agg(F.count("*"), *hits).collect()
-            return time.monotonic() - started
-
-        for _ in range(WARM_UPS):
-            measure(PEER)
-        found = slowest(list(texts), measure, PEER)
-        spark.stop()
-    return found
+def prefiltered(texts: Sequence[str]) -> float:
+    """CPU seconds of the prefilters."""
+    started = time.process_time()
+    for category in CATEGORIES:
+        passing(texts, category.prefilter)
+    return time.process_time() - started
 
 
 def main(folder: Path, length: int, most: float) -> int:
@@ -260,7 +236,7 @@ def main(folder: Path, length: int, most: float) -> int:
     largest = 0.0
     for what, ratios in (
         ("labelled", slowest(list(found), lambda name: seconds([text if name == PEER else found[name]]), PEER)),
-        ("prefilters in Java", in_java(found, rows)),
+        ("prefilters", slowest(list(found), lambda name: prefiltered(rows if name == PEER else [found[name]]), PEER)),
     ):
         table = Table(title=f"{len(found)} baits, {what}; the slowest", title_justify="left")
         table.add_column("bait")

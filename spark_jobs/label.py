@@ -1,7 +1,4 @@
-"""Label: the evidence for every category and the label that follows from it, in one Arrow pass over the text.
-
-The categories' prefilters are evaluated in the JVM and travel with each row as one integer, a bit for each of them.
-"""
+"""Label: the evidence for every category and the label that follows from it, in one Arrow pass over the text."""
 
 from __future__ import annotations
 
@@ -10,17 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from metrics.categories import PREFILTERS, label
+from metrics.categories import label
 from metrics.categories.ner import load_ner
-from metrics.categories.prefilters import CREDENTIALS, EITHER, PERSONAL_DATA
 from metrics.taxonomy import taxonomy
 from spark_jobs import workers
 from spark_jobs.measure import to_arrow
 from spark_jobs.schemas import LABELS, arrow_schema
+
+# Compiling the prefilters' expressions takes some 20 ms a batch.
+_BATCH_ROWS, _BATCH_BYTES = 16_384, 2**24
 
 
 @dataclass(frozen=True)
@@ -42,14 +40,10 @@ def _label_batches(settings: LabelSettings) -> workers.ArrowFunction:
     @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         names = load_ner(settings.ner_model) if settings.ner_model else None
-        for batch in batches:
-            if batch.num_rows == 0:
-                continue
+        for batch in workers.together(batches, _BATCH_ROWS, _BATCH_BYTES):
             duplicates = batch.column("duplicates").fill_null(-1).to_numpy().astype(np.int64)
-            passed = batch.column("passed").to_numpy()
-            may_hold = {name: (passed >> bit & 1).astype(bool) for bit, name in enumerate(PREFILTERS)}
             texts = batch.column("text").to_pylist()
-            values = label(texts, duplicates, settings.include_attribution, may_hold, names)
+            values = label(texts, duplicates, settings.include_attribution, names)
             values["taxonomy"] = taxonomy(duplicates.tolist(), values["repetition_kind"])
             columns = [
                 to_arrow(values[field.name], field.type) if field.name in values else batch.column(field.name)
@@ -58,21 +52,6 @@ def _label_batches(settings: LabelSettings) -> workers.ArrowFunction:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return run
-
-
-def _passed() -> Column:
-    """An integer with bit i set where the text passes the i-th prefilter.
-
-    The two costly ones are looked for at once, and told apart in the few rows that pass.
-    """
-    bits = {pattern: F.when(_holds(pattern), 1 << bit).otherwise(0) for bit, pattern in enumerate(PREFILTERS.values())}
-    costly = bits.pop(PERSONAL_DATA) + bits.pop(CREDENTIALS)
-    passed = sum(bits.values(), F.when(_holds(EITHER), costly).otherwise(0))
-    return passed.cast("int").alias("passed")
-
-
-def _holds(pattern: str) -> Column:
-    return F.col("text").rlike(pattern)
 
 
 def labelled(sequences: DataFrame, copies: DataFrame, duplicates: DataFrame, settings: LabelSettings) -> DataFrame:
@@ -84,7 +63,7 @@ def labelled(sequences: DataFrame, copies: DataFrame, duplicates: DataFrame, set
         duplicates: `sequence_id`, `duplicates`; rows that are missing there have an unknown count.
         settings: See there.
     """
-    texts = sequences.select("sequence_id", "text", _passed())
+    texts = sequences.select("sequence_id", "text")
     # Numbers are hashed and texts pass by them: sorting both, as Spark would, costs several times as much.
     joined = texts.join(copies.hint("shuffle_hash"), "sequence_id")
     joined = joined.join(duplicates.hint("shuffle_hash"), "sequence_id", "left")

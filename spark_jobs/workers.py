@@ -118,6 +118,25 @@ def decoder(name: str, revision: str | None) -> Callable[[Sequence[Sequence[int]
     return lambda rows: loaded.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
+def together(batches: Iterator[pa.RecordBatch], rows: int, most_bytes: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in fewer batches, none of which is empty.
+
+    Args:
+        batches: As Spark hands them over.
+        rows: Enough for a batch.
+        most_bytes: So is this much.
+    """
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            held.append(batch)
+        if sum(one.num_rows for one in held) >= rows or sum(one.nbytes for one in held) >= most_bytes:
+            yield pa.concat_batches(held)
+            held = []
+    if held:
+        yield pa.concat_batches(held)
+
+
 # Between Arrow and NumPy without pandas: most of pyarrow's own ways import it, for which a worker that scores has no
 # other use.
 

@@ -5,14 +5,14 @@ A category is one file that defines its `CATEGORY`, and its line in `_FILES`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 
 import numpy as np
 
 from metrics.categories.evidence import Category, Evidence, Rows
 from metrics.categories.ner import Ner
+from metrics.categories.prefilters import passing
 from metrics.metric import Column
 
 # Files of this folder in order of precedence: a row gets the first category whose evidence holds.
@@ -26,10 +26,6 @@ _FILES = (
 )
 CATEGORIES: tuple[Category, ...] = tuple(import_module(f"{__name__}.{file}").CATEGORY for file in _FILES)
 
-# What Spark looks for in the JVM, so that most rows never reach the costly detectors.
-PREFILTERS: dict[str, str] = {category.name: category.prefilter for category in CATEGORIES if category.prefilter}
-_COMPILED = {name: re.compile(pattern) for name, pattern in PREFILTERS.items()}
-
 EVIDENCE_COLUMNS: tuple[Column, ...] = (
     Column("category", "string", "The first category, in precedence order, whose evidence holds."),
     Column("is_harmful", "bool", "Whether the category is a harmful one: credentials or pii."),
@@ -42,7 +38,6 @@ def label(
     texts: Sequence[str],
     duplicates: np.ndarray | None = None,
     include_attribution: bool = False,
-    may_hold: Mapping[str, Sequence[bool]] | None = None,
     names: Ner | None = None,
 ) -> dict[str, list | np.ndarray]:
     """Labels N texts.
@@ -51,7 +46,6 @@ def label(
         texts: N strings; windows of longer texts, cut anywhere.
         duplicates: int64 [N], how often each occurs in the training corpus, -1 where unknown; or None.
         include_attribution: Take personal data in licence, copyright and authorship headers for harmful, too.
-        may_hold: N booleans for each name in `PREFILTERS`, where somebody evaluated these before.
         names: A model that finds people's names, from `metrics.categories.ner.load_ner`.
 
     Returns:
@@ -64,8 +58,7 @@ def label(
     counts = [-1] * len(texts) if duplicates is None else [int(count) for count in duplicates]
     if len(counts) != len(texts):
         raise ValueError(f"{len(texts)} texts but {len(counts)} duplicate counts; give one count for each text.")
-    if may_hold is None:
-        may_hold = {name: [bool(pattern.search(text)) for text in texts] for name, pattern in _COMPILED.items()}
+    may_hold = {category.name: passing(texts, category.prefilter) for category in CATEGORIES if category.prefilter}
     rows = Rows(texts, counts, include_attribution, may_hold, names)
     found: list[tuple[Category, Evidence]] = [(category, category.find(rows)) for category in CATEGORIES]
     chosen = [next((c, e.why[row]) for c, e in found if e.holds[row]) for row in range(len(texts))]

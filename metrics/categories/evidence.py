@@ -84,9 +84,8 @@ class Category:
         description: One sentence for tables and documentation.
         columns: The evidence columns that `find` fills, in order.
         find: Looks at all rows of a batch.
-        prefilter: A regular expression, read alike by Java and Python (ASCII classes only, no named groups), that is
-            found in every row in which `find` could find something; empty where all rows must be looked at. Spark
-            evaluates it before a row leaves the JVM.
+        prefilter: Regular expressions for RE2, of which one at least is found in every row in which `find` could find
+            something (see `metrics.categories.prefilters`); none where all rows must be looked at.
     """
 
     name: str
@@ -94,7 +93,7 @@ class Category:
     description: str
     columns: tuple[Column, ...]
     find: Callable[[Rows], Evidence]
-    prefilter: str = ""
+    prefilter: tuple[str, ...] = ()
 
 
 def without_overlaps(spans: Sequence[Span]) -> list[Span]:

@@ -1,21 +1,18 @@
-"""The labels table by Spark: no row lost, prefilters alike in Java and Python, copies and taxonomy in it, too."""
+"""The labels table by Spark: no row lost, copies and taxonomy in it, too."""
 
 from __future__ import annotations
 
-import csv
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from data.demo_people import SHAPES as LETTERS
 from data.demo_people import People
 from data.demo_secrets import SHAPES as SECRETS
 from data.demo_secrets import Secrets
-from metrics.categories import PREFILTERS, label
+from metrics.categories import label
 from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.near_duplicates import near_duplicates
 from spark_jobs.schemas import LABELS
@@ -57,18 +54,6 @@ def distinct_tokens(rows: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 5000, (rows, 64))
 
 
-def differing(spark: SparkSession, texts: list[str]) -> int:
-    """How many texts pass a prefilter in Java and not in Python, or the other way round."""
-    frame = spark.createDataFrame(list(enumerate(texts)), "place long, text string")
-    passed = [F.col("text").rlike(pattern).alias(name) for name, pattern in PREFILTERS.items()]
-    by_place = {row["place"]: row for row in frame.select("place", *passed).collect()}
-    return sum(
-        by_place[place][name] != bool(re.search(pattern, text))
-        for place, text in enumerate(texts)
-        for name, pattern in PREFILTERS.items()
-    )
-
-
 def test_hostile_rows_are_labelled_and_none_is_lost(spark: SparkSession) -> None:
     texts = [*HOSTILE, LETTER]
     frame = labels(table(spark, texts, distinct_tokens(len(texts))), counts(spark, {0: 1}), LabelSettings())
@@ -76,20 +61,6 @@ def test_hostile_rows_are_labelled_and_none_is_lost(spark: SparkSession) -> None
     assert sorted(rows) == list(range(len(texts)))
     assert all(row["category"] for row in rows.values())
     assert rows[len(texts) - 1]["category"] == "pii"
-
-
-def test_java_reads_the_prefilters_as_python_does(spark: SparkSession) -> None:
-    texts = [*generated(), *HOSTILE]
-    assert differing(spark, texts) == 0
-    assert any(re.search(PREFILTERS["pii"], text) for text in texts)
-    assert any(re.search(PREFILTERS["credentials"], text) for text in texts)
-
-
-def test_java_reads_the_prefilters_as_python_does_on_real_rows(spark: SparkSession, shared_data: Path) -> None:
-    with (shared_data / "pile_validation.csv").open(encoding="utf-8", newline="") as file:
-        texts = [row["text"] for row in csv.DictReader(file)]
-    pieces = [text[at : at + 220] for text in texts for at in range(0, len(text), 220)]
-    assert differing(spark, pieces) == 0
 
 
 def test_labels_of_spark_are_those_of_the_plain_function(spark: SparkSession) -> None:
