@@ -25,6 +25,7 @@ _FILES = (
     "text",
 )
 CATEGORIES: tuple[Category, ...] = tuple(import_module(f"{__name__}.{file}").CATEGORY for file in _FILES)
+PREFILTERS = {category.name: category.prefilter for category in CATEGORIES if category.prefilter}
 
 EVIDENCE_COLUMNS: tuple[Column, ...] = (
     Column("category", "string", "The first category, in precedence order, whose evidence holds."),
@@ -58,7 +59,7 @@ def label(
     counts = [-1] * len(texts) if duplicates is None else [int(count) for count in duplicates]
     if len(counts) != len(texts):
         raise ValueError(f"{len(texts)} texts but {len(counts)} duplicate counts; give one count for each text.")
-    may_hold = {category.name: passing(texts, category.prefilter) for category in CATEGORIES if category.prefilter}
+    may_hold = passing(texts, PREFILTERS)
     rows = Rows(texts, counts, include_attribution, may_hold, names)
     found: list[tuple[Category, Evidence]] = [(category, category.find(rows)) for category in CATEGORIES]
     chosen = [next((c, e.why[row]) for c, e in found if e.holds[row]) for row in range(len(texts))]

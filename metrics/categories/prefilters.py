@@ -11,7 +11,7 @@ them at each character.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -199,15 +199,15 @@ CREDENTIALS = (
 )
 
 
-def passing(texts: Sequence[str], expressions: Sequence[str]) -> np.ndarray:
-    """Which texts hold something that one of the expressions finds.
+def passing(texts: Sequence[str], prefilters: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    """Which texts pass.
 
     Args:
         texts: N strings.
-        expressions: For RE2.
+        prefilters: Expressions for RE2 by name; a text passes where one of them is found.
 
     Returns:
-        bool [N].
+        bool [N] by name.
     """
     import pyarrow as pa  # starts threads, which no module may that workers are forked with
     import pyarrow.compute as pc
@@ -215,8 +215,10 @@ def passing(texts: Sequence[str], expressions: Sequence[str]) -> np.ndarray:
     try:
         array = pa.array(texts, pa.large_string())
     except UnicodeEncodeError:  # halves of a surrogate pair, which are no text in UTF-8
-        array = pa.array([text.encode(errors="surrogatepass").decode(errors="replace") for text in texts])
-    found = np.zeros(len(texts), bool)
-    for expression in expressions:
-        found |= np.asarray(pc.match_substring_regex(array, expression))
+        readable = [text.encode(errors="surrogatepass").decode(errors="replace") for text in texts]
+        array = pa.array(readable, pa.large_string())
+    found = {name: np.zeros(len(texts), bool) for name in prefilters}
+    for name, expressions in prefilters.items():
+        for expression in expressions:
+            found[name] |= np.asarray(pc.match_substring_regex(array, expression))
     return found
