@@ -1,12 +1,16 @@
 """Speed and memory of the whole labeller in Spark, from tokens to category.
 
-    python benchmarks/label_speed.py FOLDER [--rows 100000 1000000] [--cores 2]
+    python benchmarks/label_speed.py FOLDER [--rows 100000 1000000] [--cores 2] [--repeats 3]
 
 FOLDER holds `pythia70m_labelled.csv` and `pythia_tokenizer.json`. Its real rows are tokenized (the first 64 tokens; a
 row of fewer goes on with the next) and repeated until there are enough, with ids of their own; then, timed: decode,
 prefilters, every piece of evidence, near-duplicates, taxonomy, category, and the table written. Rows/s a core is rows /
 (wall seconds x cores); the CPU seconds are those of this process, Java and the workers together, and memory is the
 largest sum of their resident sets, seen four times a second.
+
+The peer, in turn with it, is Presidio without the labeller around it: the recognizers that the labeller calls on
+candidates, and that of telephone numbers, on the whole of every text, in one process. That is a part of the evidence
+for one of the categories.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pyarrow as pa
@@ -30,8 +35,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, f
 
 from benchmarks.labelled_files import PYTHIA, TOKENIZER, folder_with, read_rows
 from benchmarks.machine import machine
-from benchmarks.usage import measured
+from benchmarks.usage import Usage, measured
 from data.cache import cache_dir
+from metrics.categories.presidio_numbers import recognizers
 from spark_jobs import workers
 from spark_jobs.label import LabelSettings, labelled
 from spark_jobs.near_duplicates import near_duplicates
@@ -40,6 +46,7 @@ from spark_jobs.session import start
 
 FILE_ROWS = 50_000
 TOKENS = 64
+PEER_ROWS = 1000
 
 
 def windows(rows: list[list[int]]) -> list[list[int]]:
@@ -72,7 +79,26 @@ def decoded(spark: SparkSession, folder: Path, tokenizer: str):
     return frame.mapInArrow(run, "sequence_id long, text string")
 
 
-def main(folder: Path, sizes: list[int], cores: int) -> None:
+def by_presidio(texts: list[str]) -> None:
+    """What the labeller asks Presidio of a candidate, asked of the whole of every text; telephone numbers besides."""
+    from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+
+    telephone = PhoneRecognizer()
+    for text in texts:
+        for recognizer in recognizers().values():
+            recognizer.analyze(text, [], None)
+        telephone.analyze(text, ["PHONE_NUMBER"], None)
+
+
+def by_spark(spark: SparkSession, rows: Path, tokenizer: str, target: Path) -> None:
+    """The whole labeller."""
+    copies = near_duplicates(spark.read.parquet(str(rows)))
+    unknown = spark.createDataFrame([], "sequence_id long, duplicates long")
+    labels = labelled(decoded(spark, rows, tokenizer), copies, unknown, LabelSettings())
+    labels.write.mode("overwrite").parquet(str(target))
+
+
+def main(folder: Path, sizes: list[int], cores: int, repeats: int) -> None:
     """Prints the table."""
     console = Console(width=max(110, Console().width))
     console.print(machine())
@@ -83,28 +109,46 @@ def main(folder: Path, sizes: list[int], cores: int) -> None:
         texts = [row["text"] for row in read_rows(folder / PYTHIA)]
         tokens = windows(tokenizer(texts)["input_ids"])
         spark = start("label speed", work, f"local[{cores}]", 4040, cache_dir())
-        unknown = spark.createDataFrame([], "sequence_id long, duplicates long")
-        table = Table()
-        for heading in ("rows", "wall s", "CPU s", "rows/s a core", "CPU us a row", "peak memory, MiB"):
-            table.add_column(heading, justify="right")
-        for place, rows in enumerate([4 * FILE_ROWS // 10, *sizes]):
-            write_rows(work / f"rows{place}", tokens, rows)
-            set_shuffle_partitions(spark, rows)  # as the pipeline does
+        sample = tokenizer.batch_decode(tokens)[:PEER_ROWS]
+
+        def one(rows: int) -> Usage:
             with measured() as usage:
-                copies = near_duplicates(spark.read.parquet(str(work / f"rows{place}")))
-                sequences = decoded(spark, work / f"rows{place}", str(work / "tokenizer"))
-                labelled(sequences, copies, unknown, LabelSettings()).write.parquet(str(work / f"labels{place}"))
-            if place == 0:
-                continue  # Java and the workers warm up
+                by_spark(spark, work / f"rows{rows}", str(work / "tokenizer"), work / "labels")
+            return usage
+
+        def peer() -> Usage:
+            with measured() as usage:
+                by_presidio(sample)
+            return usage
+
+        for rows in {FILE_ROWS, *sizes}:
+            write_rows(work / f"rows{rows}", tokens, rows)
+        set_shuffle_partitions(spark, FILE_ROWS)  # as the pipeline does
+        one(FILE_ROWS)  # Java and the workers warm up
+        by_presidio(sample[:1])
+        ours: dict[int, list[Usage]] = {rows: [] for rows in sizes}
+        theirs: list[Usage] = []
+        for _ in range(repeats):
+            for rows in sizes:
+                set_shuffle_partitions(spark, rows)
+                ours[rows].append(one(rows))
+                theirs.append(peer())
+        table = Table()
+        for heading in ("", "rows", "wall s", "CPU s", "rows/s a core", "CPU us a row", "peak memory, MiB"):
+            table.add_column(heading, justify="right")
+        described = [("the labeller", rows, cores, usages) for rows, usages in ours.items()]
+        for name, rows, used, usages in [*described, ("Presidio on every row", len(sample), 1, theirs)]:
+            wall, cpu = (median(getattr(usage, key) for usage in usages) for key in ("wall", "cpu"))
             table.add_row(
+                name,
                 f"{rows:,}",
-                f"{usage.wall:.1f}",
-                f"{usage.cpu:.1f}",
-                f"{rows / usage.wall / cores:,.0f}",
-                f"{usage.cpu / rows * 1e6:.0f}",
-                f"{usage.peak / 2**20:,.0f}",
+                f"{wall:.1f}",
+                f"{cpu:.1f}",
+                f"{rows / wall / used:,.0f}",
+                f"{cpu / rows * 1e6:,.0f}",
+                f"{max(usage.peak for usage in usages) / 2**20:,.0f}" if name == "the labeller" else "",
             )
-        console.print(f"{len(tokens):,} real rows of {TOKENS} tokens, repeated; {cores} cores")
+        console.print(f"{len(tokens):,} real rows of {TOKENS} tokens, repeated; {cores} cores; medians of {repeats}")
         console.print(table)
         spark.stop()
     finally:
@@ -118,5 +162,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    main(options.folder, options.rows, options.cores)
+    main(options.folder, options.rows, options.cores, options.repeats)

@@ -39,7 +39,7 @@ class Number:
     """A kind of number and how it is recognized.
 
     Attributes:
-        type: Of the spans, and a key of `_recognizers`.
+        type: Of the spans, and a key of `recognizers`.
         shape: Finds candidates in linear time.
         words: Words that support it.
         bare: The most that a candidate without such a word scores; 0 leaves it out.
@@ -89,20 +89,20 @@ def recognize(kind: str, candidate: str) -> tuple[float, int, int] | None:
     """What Presidio's recognizer of a kind says of a candidate.
 
     Args:
-        kind: A key of `_recognizers`.
+        kind: A key of `recognizers`.
         candidate: A short string.
 
     Returns:
         The score in (0, 1] and the span within the candidate of the surest, then longest result; or None.
     """
-    results = _recognizers()[kind].analyze(candidate, [], None)
+    results = recognizers()[kind].analyze(candidate, [], None)
     best = max(results, key=lambda result: (result.score, result.end - result.start), default=None)
     return (best.score, best.start, best.end) if best else None
 
 
 @cache
-def _recognizers() -> Mapping[str, PatternRecognizer]:
-    """The recognizers by the type of our spans."""
+def recognizers() -> Mapping[str, PatternRecognizer]:
+    """The recognizers by the type of our spans, made at the first call."""
     logging.getLogger("presidio-analyzer").setLevel(logging.CRITICAL + 1)  # it would log a number that it can't read
     import presidio_analyzer.predefined_recognizers as presidio
     import tldextract
