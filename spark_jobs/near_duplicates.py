@@ -30,6 +30,8 @@ from spark_jobs import workers
 
 _MAX_ROUNDS = 30  # stars form in O(log^2 rows) rounds; real inputs take two to four
 _DISTINCT = "sequence_id long, copies long, bands array<long>, sketch binary"
+_PAIR = "one long, other long"
+_BATCH_ROWS, _BATCH_BYTES = 16_384, 2**24
 
 
 def near_duplicates(sequences: DataFrame) -> DataFrame:
@@ -133,22 +135,70 @@ def _as_binary(rows: np.ndarray) -> pa.Array:
 
 def _links(distinct: DataFrame) -> DataFrame:
     """Pairs of similar rows, `one` > `other`: each row of a bucket with the smallest ones, where they are similar."""
-    bands = F.posexplode("bands").alias("place", "band")
-    following = F.element_at("bands", F.pmod(F.col("place") + 1, F.size("bands")) + 1)
-    members = distinct.select("sequence_id", "bands", bands).select("sequence_id", "band", following.alias("next"))
-    in_both, in_band = Window.partitionBy("band", "next"), Window.partitionBy("band")
-    tied = members.select("sequence_id", "band", F.min("sequence_id").over(in_both).alias("nearer"))
-    tied = tied.select("sequence_id", "nearer", F.min("sequence_id").over(in_band).alias("first"))
-    candidates = (
-        tied.select(F.col("sequence_id").alias("one"), F.explode(F.array("first", "nearer")).alias("other"))
-        .where("one != other")
-        .distinct()
-    )
+    pieces = int(distinct.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    # The members of a piece travel together: as a row each, six for a sequence, they cost Java several times as much.
+    members = distinct.select("sequence_id", "bands").mapInArrow(_scattered(pieces), "piece int, members binary")
+    candidates = members.repartition(pieces, "piece").mapInArrow(_tied, _PAIR).distinct()
     return (
         candidates.join(distinct.select(F.col("sequence_id").alias("one"), F.col("sketch").alias("one_sketch")), "one")
         .join(distinct.select(F.col("sequence_id").alias("other"), F.col("sketch").alias("other_sketch")), "other")
-        .mapInArrow(_similar, "one long, other long")
+        .mapInArrow(_similar, _PAIR)
     )
+
+
+def _scattered(pieces: int) -> workers.ArrowFunction:
+    """Rows as members of their buckets, which are spread over so many pieces by their keys.
+
+    The members of a piece are int64 [n, 3]: the key of the band, that of the following band, and the sequence's id.
+    """
+
+    @workers.settled
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in workers.together(batches, _BATCH_ROWS, _BATCH_BYTES):
+            bands = workers.matrix(batch.column("bands"), batch.num_rows)
+            ids = np.broadcast_to(batch.column("sequence_id").to_numpy()[:, None], bands.shape)
+            members = np.stack([bands, np.roll(bands, -1, axis=1), ids], axis=-1).reshape(-1, 3)
+            piece = (members[:, 0].view(np.uint64) % np.uint64(pieces)).astype(np.int32)
+            order = np.argsort(piece, kind="stable")
+            counts = np.bincount(piece, minlength=pieces)
+            parts = np.split(members[order], np.cumsum(counts)[:-1])
+            used = np.flatnonzero(counts)
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(used.astype(np.int32)),
+                    pa.array([parts[place].tobytes() for place in used], pa.binary()),
+                ],
+                names=["piece", "members"],
+            )
+
+    return run
+
+
+@workers.settled
+def _tied(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pairs to compare, from all members of some buckets: each with the smallest of them, and with the smallest of
+    those that agree in the following band, too."""
+    held = [blob for batch in batches for blob in batch.column("members").to_pylist()]
+    members = np.frombuffer(b"".join(held), np.int64).reshape(-1, 3)
+    members = members[np.argsort(members[:, 0], kind="stable")]
+    same = members[1:, 0] == members[:-1, 0]
+    shared = np.append(same, False) | np.insert(same, 0, False)[: len(members)]
+    members = members[shared]  # most buckets hold one
+    band, following, ids = members[np.lexsort((members[:, 2], members[:, 1], members[:, 0]))].T
+    pairs = []
+    for is_new in (_changes(band), _changes(band) | _changes(following)):
+        starts = np.flatnonzero(is_new)
+        if len(starts):
+            smallest = np.minimum.reduceat(ids, starts)[np.cumsum(is_new) - 1]
+            pairs.append(np.stack([ids, smallest], axis=1)[ids != smallest])
+    if pairs:
+        found = np.unique(np.concatenate(pairs), axis=0)
+        yield pa.RecordBatch.from_arrays([pa.array(side) for side in found.T.copy()], names=["one", "other"])
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """bool [N]: the value is not that before it."""
+    return np.append(True, values[1:] != values[:-1])[: len(values)]
 
 
 @workers.settled
