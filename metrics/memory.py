@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 # Of glibc's `malloc.h`, for `mallopt`, and of Linux's `mman.h`, for `madvise`.
@@ -29,26 +30,30 @@ def give_back_freed() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def give_back_weights() -> int:
-    """Returns the pages of mapped safetensors files; what is still used of them is read from the file again.
+def give_back_maps(addresses: Sequence[int]) -> int:
+    """Returns the pages of files that are mapped into memory; what is still used of them is read from the file again.
 
     safetensors maps a file rather than reading it, and a page that was looked at once, to pack it, stays resident. Only
     maps are given back of which no page was written to, since such pages exist nowhere else.
+
+    Args:
+        addresses: Of weights. Those in memory of no file are left alone.
 
     Returns:
         Bytes given back; 0 where Linux's list of maps is absent.
     """
     given = 0
     with contextlib.suppress(OSError, AttributeError):
-        madvise = ctypes.CDLL("libc.so.6", use_errno=True).madvise
+        madvise = ctypes.CDLL("libc.so.6").madvise
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        maps = re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text())
-        for one in maps:
-            heading, *lines = one.splitlines()
-            if not heading.removesuffix(" (deleted)").endswith(".safetensors"):
+        listed = Path("/proc/self/smaps").read_text(errors="surrogateescape")
+        for one in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", listed):
+            span, _, _, _, inode = one.split(maxsplit=5)[:5]
+            start, end = (int(address, 16) for address in span.split("-"))
+            if inode == "0" or not any(start <= address < end for address in addresses):
                 continue
-            sizes = dict(re.findall(r"^(Rss|Anonymous): +(\d+) kB$", "\n".join(lines), re.MULTILINE))
-            start, end = (int(address, 16) for address in heading.split()[0].split("-"))
-            if sizes.get("Anonymous") == "0" and madvise(start, end - start, _MADV_DONTNEED) == 0:
+            sizes = dict(re.findall(r"^(Rss|Anonymous|Swap): +(\d+) kB$", one, re.MULTILINE))
+            is_written = sizes.get("Anonymous") != "0" or sizes.get("Swap") != "0"
+            if not is_written and madvise(start, end - start, _MADV_DONTNEED) == 0:
                 given += int(sizes["Rss"]) * 1024
     return given

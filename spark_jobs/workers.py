@@ -88,15 +88,16 @@ def _model(name: str, revision: str | None, dtype: str, device: str) -> PreTrain
     import torch
 
     from metrics.loading import load_model
-    from metrics.memory import give_back_weights, keep_freed
+    from metrics.memory import give_back_maps, keep_freed
     from metrics.packed_linear import pack_linears
 
     _quiet()
     keep_freed()
     torch.set_num_threads(1)
     loaded = load_model(name, revision, dtype, device)
+    mapped = [weight.data_ptr() for weight in loaded.parameters()]
     if pack_linears(loaded):
-        give_back_weights()
+        give_back_maps(mapped)
     return loaded
 
 

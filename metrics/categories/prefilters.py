@@ -38,7 +38,7 @@ _PERSONAL_WORDS = (
     ),
     # What gives a number its meaning.
     _words(
-        "of_birth birth.?da(?:te|y) iban social_(?:sec|ins) soc_sec ss_?# passport driver.{0,3}_licen[cs]e "
+        "of_birth birth.?da(?:te|y) social_(?:sec|ins) soc_sec ss_?# passport driver.{0,3}_licen[cs]e "
         "driving_licen[cs]e medicare medicaid taxpayer_id tax_file individual_taxpayer national_(?:health|insurance) "
         "ni_number pesel henkil.{1,2}tunnus personal_identity_code personnummer samordningsnummer aadha uidai "
         "resident_reg assurance_soc steuer identifikationsn idnr codice_fis fiscal_code",
@@ -81,11 +81,11 @@ _NUMBERS = (
     # North American numbers, also run together with the word before; others with their country.
     r"(?:^|[^0-9])(?:[0-9]{3}|1[0-9]{3}|001[0-9]{3})(?:\)[ .-]?|[ .-])[2-9][0-9]{2}[ .-][0-9]{4}(?:[^0-9]|\z)",
     r"\+[0-9][0-9 ().-]{5,18}[0-9]",
+    r"(?:^|[^A-Za-z0-9_#/=])00[1-9](?:[0-9]{0,2}[ .-][0-9(][0-9 ().-]{3}|[0-9]{8,13}(?:[^A-Za-z0-9_%/]|\z))",
+    r"(?:^|[^A-Za-z0-9_:.])[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{1,4}:)*:",
     # With nothing before it that would make it a part of something else:
     r"(?:^|[^A-Za-z0-9_.-])(?:"
     r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[^A-Za-z0-9_-]|\z)|"
-    r"[23][0-9A-Fa-f]{3}:(?:[0-9A-Fa-f]{1,4}:)*:|"
-    r"00[1-9](?:[0-9]{0,2}[ .-][0-9(][0-9 ().-]{4}|[0-9]{8,13}(?:[^A-Za-z0-9_%/]|\z))|"
     r"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4}|[0-9]{12,19}(?:[^A-Za-z0-9_/-]|\z)|"
     r"[0-9]{3}-[0-9]{2}-[0-9]{4}(?:[^A-Za-z0-9_/-]|\z)|[0-9]{7,8}-?[A-Z](?:[^A-Za-z0-9_/-]|\z)|"
     # a house number and a street;
@@ -113,6 +113,8 @@ _SIGNS = (
     r"[A-Za-z0-9_.+'-]@(?:[A-Za-z0-9][A-Za-z0-9_-]*\.[A-Za-z0-9]|[a-z0-9-]*(?:\.[a-z]{0,3})?\z)|[A-Za-z]@[A-Z]",
     r"(?:RT|via|cc|(?:low|me|er|ram):?|[Ff]ollow on [A-Z][a-z]{5}) @[A-Za-z0-9_]{2}",
     r"[(\[{<][aA][tT][)\]}>]",
+    # A field for an account, also at the end of a longer name.
+    "(?i:iban)",
     # All eight groups of a network address; a mail directory's path.
     r":(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]",
     r"/[A-Z]{2,5}/[A-Z][A-Za-z]|</[oO]=[A-Za-z]",
@@ -124,14 +126,15 @@ _VALUE = r"[^ \t\r\n\f\x0b\"'`<>]"
 # A type between a name and a quoted value.
 _TYPE = (
     r"(?:[ \t]*:[ \t]*&?(?:'static )?[A-Za-z][A-Za-z0-9_.]*(?:[\[<][A-Za-z]+[\]>])?\??|[ \t]+(?i:string))[ \t]*="
-    r"[ \t]*[urbflURBFL@$]{0,2}#?[\"'`]"
+    r"[ \t]*[urbflURBFL@$]{0,2}#?[\"'`]{1,3}"
 )
 # Behind a secret's name, which may end a longer one: a sign of assignment, of a call or of an element, and a value.
 _ASSIGNED = (
-    rf"(?:(?:\[[0-9]*\]|\\{{0,3}}[\"']?\]?)(?:{_TYPE}|"
-    r"[ \t]*(?:=>|:=|==?|[:\x{ff1a}\x{ff1d}]|(?i:is):?)[ \t]*[urbflURBFL@$]{0,2}#?\\{0,3}[\"'`]{0,3}|"
-    rf"(?:,|\()[ \t]*[urbflURBFL@$]{{0,2}}#?[\"'`]|{_SPACE}+(?i:value)=[\"']|"
-    rf"(?:</(?i:key)>{_SPACE}*<(?i:string))?>){_VALUE}{{6}}|>[^<\n]{{6}})"
+    r"(?:\[[0-9]*\]|\\{0,3}[\"']?\]?)(?:"
+    rf"(?:{_TYPE}|[ \t]*(?:=>|:=|==?|[:\x{{ff1a}}\x{{ff1d}}]|(?i:is):?)[ \t]*"
+    rf"[urbflURBFL@$]{{0,2}}#?\\{{0,3}}[\"'`]{{0,3}}){_VALUE}{{6}}|"
+    r"[,(][ \t]*[urbflURBFL@$]{0,2}#?[\"'`][^ \t\r\n\f\x0b\"'`]{4}|"
+    rf"(?:{_SPACE}+(?i:value)=[\"']|</(?i:key)>{_SPACE}*<(?i:string)>)[^ \t\r\n\f\x0b\"'<>]{{6}}|>[^<\n]{{6}})"
 )
 _NAMED = (
     r"(?:[pPsStTkKcC](?i:ass(?:wor[dt]|wd|phrase|code|e)?|w|wd|sk|ecret|oken|ey(?:_base)?|redentials?)|"
@@ -158,7 +161,6 @@ _SECRET_WORDS = (
     r"hf\x5f[A-Za-z0-9]{30}",
     r"SG\.[A-Za-z0-9_-]{16}",
     r"eyJ[A-Za-z0-9_-]{8,}\.eyJ",
-    "PRIVATE KEY|OpenVPN Static key|Private-Lines:",
     r"(?:Bearer|Basic)[ \t]+[A-Za-z0-9+/_.=~-]{12}",
     _words(
         "login role user(?:name)?",
@@ -172,7 +174,7 @@ _SECRET_WORDS = (
     r"HTTPBasicAuth\( *[urb]?['\"]",
     _words("identified_by", r"[ \t]+['\"]", any_case=True),
     r"curl [^\n]*(?:-u|--user)",
-    r"(?:mysql|mariadb|sshpass)[^\n]*[ \t]-p[^-\r\n]",
+    r"(?:mysql|mariadb|sshpass)[^\n]*[ \t]-p[^\r\n]",
     _words(
         "define setenv putenv setdefault setProperty",
         r"(?:\([ \t]*[\"']|[ \t]+)[A-Za-z0-9_.-]*(?i:pass|pwd|psk|secret|token|key|salt)",
@@ -180,11 +182,12 @@ _SECRET_WORDS = (
     ),
 )
 _SECRET_PLACES = (
+    "PRIVATE KEY|OpenVPN Static key|Private-Lines:",
     r"://[^ \t\r\n\f\x0b/@'\"<>]*:[^ \t\r\n\f\x0b@/'\"<>]{3,}@",
     ":AA[A-Za-z0-9_-]{33}",
     r"slack\.com/services/",
     r"-(?i:password|passwd|passphrase)[ \t]",  # an option's value
-    r"^(?:[A-Z ]*KEY-----|(?:EY|Y)?-{0,5}\r?\n[A-Za-z0-9+/]{40})",  # the end of a key's heading
+    r"^(?:[A-Z ]*KEY(?: BLOCK)?-----|(?:EY|Y)?-{0,5}\r?\n[A-Za-z0-9+/]{40})",  # the end of a key's heading
 )
 
 PERSONAL_DATA = (

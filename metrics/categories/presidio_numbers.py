@@ -76,7 +76,8 @@ def found(number: Number, text: str) -> Iterator[Span]:
 
 def near(words: re.Pattern[str], text: str, start: int, end: int) -> bool:
     """Whether one of the words stands at most `REACH` characters before or after `text[start:end]`."""
-    return bool(words.search(text[max(0, start - REACH) : start]) or words.search(text[end : end + REACH]))
+    # Not in slices, where a word that is cut in two would look like one that begins there.
+    return bool(words.search(text, max(0, start - REACH), start) or words.search(text, end, end + REACH))
 
 
 def _announced(words: re.Pattern[str], text: str, start: int) -> bool:
