@@ -9,6 +9,7 @@ from presidio_analyzer.predefined_recognizers import CreditCardRecognizer, IbanR
 
 from metrics.categories.evidence import LIKELY
 from metrics.categories.identity_numbers import find_identity_numbers
+from metrics.categories.presidio_numbers import REACH
 
 
 def found(text: str) -> set[tuple[str, str]]:
@@ -169,3 +170,10 @@ def test_a_word_right_before_a_number_decides(text: str, kind: str) -> None:
     assert [(span.type, span.score) for span in find_identity_numbers(text)] == [(kind, 0.6)]
     apart = re.sub("(?=[0-9]{8})", "and then, later, ", text, count=1)
     assert all(span.score < 0.5 for span in find_identity_numbers(apart))
+
+
+def test_a_word_that_the_reach_cuts_in_two_announces_nothing() -> None:
+    assert found("ss no. is 536 22 8143")
+    text = "business no " + "x" * 43 + " 536 22 8143"
+    assert text[text.index("536") - REACH :].startswith("ss no ")  # so it would look there
+    assert found(text) == set()
