@@ -17,9 +17,6 @@ from spark_jobs import workers
 from spark_jobs.measure import to_arrow
 from spark_jobs.schemas import LABELS, arrow_schema
 
-# Compiling the prefilters' expressions takes some 20 ms a batch.
-_BATCH_ROWS, _BATCH_BYTES = 16_384, 2**24
-
 
 @dataclass(frozen=True)
 class LabelSettings:
@@ -40,7 +37,7 @@ def _label_batches(settings: LabelSettings) -> workers.ArrowFunction:
     @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         names = load_ner(settings.ner_model) if settings.ner_model else None
-        for batch in workers.together(batches, _BATCH_ROWS, _BATCH_BYTES):
+        for batch in workers.together(batches):  # the prefilters' expressions are compiled for each
             duplicates = batch.column("duplicates").fill_null(-1).to_numpy().astype(np.int64)
             texts = batch.column("text").to_pylist()
             values = label(texts, duplicates, settings.include_attribution, names)

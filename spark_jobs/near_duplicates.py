@@ -31,7 +31,6 @@ from spark_jobs import workers
 _MAX_ROUNDS = 30  # stars form in O(log^2 rows) rounds; real inputs take two to four
 _DISTINCT = "sequence_id long, copies long, bands array<long>, sketch binary"
 _PAIR = "one long, other long"
-_BATCH_ROWS, _BATCH_BYTES = 16_384, 2**24
 
 
 def near_duplicates(sequences: DataFrame) -> DataFrame:
@@ -154,7 +153,7 @@ def _scattered(pieces: int) -> workers.ArrowFunction:
 
     @workers.settled
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in workers.together(batches, _BATCH_ROWS, _BATCH_BYTES):
+        for batch in workers.together(batches):
             bands = workers.matrix(batch.column("bands"), batch.num_rows)
             ids = np.broadcast_to(batch.column("sequence_id").to_numpy()[:, None], bands.shape)
             members = np.stack([bands, np.roll(bands, -1, axis=1), ids], axis=-1).reshape(-1, 3)

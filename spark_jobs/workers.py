@@ -119,7 +119,9 @@ def decoder(name: str, revision: str | None) -> Callable[[Sequence[Sequence[int]
     return lambda rows: loaded.batch_decode(rows, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
-def together(batches: Iterator[pa.RecordBatch], rows: int, most_bytes: int) -> Iterator[pa.RecordBatch]:
+def together(
+    batches: Iterator[pa.RecordBatch], rows: int = 16_384, most_bytes: int = 2**24
+) -> Iterator[pa.RecordBatch]:
     """The same rows in fewer batches, none of which is empty.
 
     Args:
