@@ -68,7 +68,7 @@ class Variant:
     spared: float = 0
 
 
-def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int, eos: int | None) -> np.ndarray:
+def generate(model: PreTrainedModel, prefix: np.ndarray, batch_size: int, eos: int | list[int] | None) -> np.ndarray:
     """Greedy continuations of int [N, P] prefixes by `generate`, with its cache: int [N, S]."""
     parts = []
     for start in range(0, len(prefix), batch_size):
@@ -136,7 +136,9 @@ def fits(run: Callable[[], object]) -> bool:
     return True
 
 
-def disagreements(model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray, eos: int | None) -> tuple[int, int]:
+def disagreements(
+    model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray, eos: int | list[int] | None
+) -> tuple[int, int]:
     """Rows whose label at any level, and rows whose greedy tokens, are not those that `generate` gives."""
     other_labels = np.zeros(len(tokens), bool)
     other_tokens = np.zeros(len(tokens), bool)
@@ -149,7 +151,7 @@ def disagreements(model: PreTrainedModel, tokens: np.ndarray, greedy: np.ndarray
 
 
 def variants_of(
-    plain: PreTrainedModel, packed: PreTrainedModel, sets: dict[float, np.ndarray], eos: int | None
+    plain: PreTrainedModel, packed: PreTrainedModel, sets: dict[float, np.ndarray], eos: int | list[int] | None
 ) -> dict[str, Variant]:
     """What is measured, by name; `generate` first."""
     device, rows = plain.device.type, len(sets[1.0])
@@ -199,7 +201,7 @@ def measure(console: Console, name: str, plain: PreTrainedModel, rows: int | Non
     if device == "cpu":
         packed = copy.deepcopy(plain)
         pack_linears(packed)
-    eos = np.atleast_1d(plain.config.get_text_config().eos_token_id).tolist()[0]  # as `metrics.loading`
+    eos = plain.generation_config.eos_token_id  # as `metrics.loading`
     vocab = plain.config.get_text_config().vocab_size
     tokens = np.random.default_rng(0).integers(1, vocab, (rows, PREFIX + SUFFIX))
     greedy = generate(plain, tokens[:, :PREFIX], GENERATE_BATCHES.get(device, (64,))[0], eos)

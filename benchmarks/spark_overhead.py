@@ -87,7 +87,7 @@ def score_group(settings: ScoreSettings, source: Path, target: Path, group: int)
         settings.prefix_tokens,
         settings.k_values,
         level=settings.level,
-        eos_token_id=settings.eos_token_id,
+        eos_token_id=settings.eos_token_ids,
     )
     values = {name: value for name, value in vars(scores).items() if value is not None}
     columns = {n: workers.lists(value) if value.ndim == 2 else workers.numbers(value) for n, value in values.items()}
@@ -175,7 +175,7 @@ def main() -> None:
             prefix_tokens=PREFIX,
             k_values=(PREFIX,),
             level=ScoreLevel.of(options.scores),
-            eos_token_id=0,
+            eos_token_ids=(0,),
             batch_size=None,
             checkpoint_rows=1_000_000,
         )

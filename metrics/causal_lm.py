@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import Cache
 
 from metrics.last_position import modules_by_position, only_last_position
+from metrics.logit_statistics import ban
 from metrics.packed_linear import even_rows
 from metrics.slot_cache import SlotCache
 
@@ -143,12 +144,9 @@ class CausalLM:
             states = torch.cat([states, states.new_zeros(MIN_ROWS - rows, states.shape[1])])
         return self._head(states)[:rows].float()
 
-    def greedy_logits(self, states: Tensor, banned: int | None) -> Tensor:
-        """As `logits`, with -inf for a token that greedy decoding must not choose."""
-        logits = self.logits(states)
-        if banned is not None:
-            logits[:, banned] = -torch.inf
-        return logits
+    def greedy_logits(self, states: Tensor, banned: Sequence[int]) -> Tensor:
+        """As `logits`, with -inf for the tokens that greedy decoding must not choose."""
+        return ban(self.logits(states), banned)
 
 
 _inspected: weakref.WeakKeyDictionary[PreTrainedModel, Architecture] = weakref.WeakKeyDictionary()

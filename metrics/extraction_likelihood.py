@@ -5,7 +5,7 @@ f(x_<t) is the greedy continuation of the same length as x_>=t, and OVERLAP_n(a,
 n-grams of a that occur in b (Jang et al. 2023, "Knowledge Unlearning for Mitigating Privacy Risks in Language
 Models", ACL). Positions count from 0, the only reading under which every one of the T - n prefixes is
 non-empty and the last continuation has exactly one n-gram; the authors' code counts the same way. The
-end-of-text token is banned as everywhere in this project, where the paper lets it end a continuation.
+end-of-text tokens are banned as everywhere in this project, where the paper lets them end a continuation.
 
 Taken literally that is one decoding a prefix. But the scoring pass has already shown where greedy decoding
 leaves the true text: every prefix between two mismatches continues with the true tokens up to the second one,
@@ -15,6 +15,8 @@ can be completed.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -36,7 +38,7 @@ def extraction_likelihood(
     greedy: Tensor,
     rows: Tensor,
     n: int,
-    banned: int | None,
+    banned: Sequence[int],
 ) -> Tensor:
     """EL_n of some rows of a scored batch.
 
@@ -48,7 +50,7 @@ def extraction_likelihood(
         greedy: int64 [B, T-1], the teacher-forced greedy tokens: entry j is the choice for position j + 1.
         rows: int64 [R], which rows of the batch.
         n: Length of the n-grams.
-        banned: Token id that decoding never chooses, or None.
+        banned: Token ids that decoding never chooses.
 
     Returns:
         float32 [R] in [0, 1], higher = more memorized; NaN where T <= n, since there is no n-gram to continue
@@ -102,7 +104,7 @@ def _decode_and_match(
     rows: Tensor,
     needed: Tensor,
     n: int,
-    banned: int | None,
+    banned: Sequence[int],
 ) -> Tensor:
     """Decodes every needed branch and looks for its n-grams in the true text.
 

@@ -5,8 +5,8 @@ tokens before it (by induction), so no decoding is needed to know which rows are
 the one place that knows that the logits at position j speak of token j + 1.
 
 The body runs once over the whole batch; the head runs over chunks of positions, and everything that needs
-logits is taken from a chunk before the next one exists. The end-of-text token is banned from greedy
-decisions, as in the Pythia memorization evaluation, but keeps its share of every probability. float32 is the
+logits is taken from a chunk before the next one exists. End-of-text tokens are banned from greedy
+decisions, as in the Pythia memorization evaluation, but keep their share of every probability. float32 is the
 reference: narrower types flip near-ties. On a CPU a row's scores do not depend, to the bit, on the rows
 beside it (see `MIN_ROWS`).
 """
@@ -26,6 +26,7 @@ from metrics.causal_lm import CausalLM, causal_lm, embedding_rows, evaluation
 from metrics.extraction_likelihood import extraction_likelihood
 from metrics.greedy_decoding import greedy_continuation
 from metrics.logit_statistics import (
+    ban,
     block_maxima,
     greedy_choice,
     logprob,
@@ -55,7 +56,7 @@ def score(
     k_values: Sequence[int],
     *,
     level: ScoreLevel,
-    eos_token_id: int | None,
+    eos_token_id: int | Sequence[int] | None,
     batch_size: int | None = None,
     el_rows: np.ndarray | None = None,
     n: int = 10,
@@ -68,7 +69,7 @@ def score(
         prefix_tokens: P, 1 <= P < T.
         k_values: Prompt lengths, ascending, the last is P.
         level: Which fields are wanted; the lower, the less work.
-        eos_token_id: The token banned from greedy decoding; None bans nothing.
+        eos_token_id: The token, or the tokens, banned from greedy decoding; None bans nothing. As in `generate`.
         batch_size: Rows per pass; None chooses by model and device. Out of memory halves it and goes on.
         el_rows: bool [N], the rows that get EL_n; None for none. Only at the level FULL.
         n: Length of the n-grams of EL_n.
@@ -82,7 +83,8 @@ def score(
         torch.OutOfMemoryError, RuntimeError: not even one row fits into memory.
     """
     tokens = np.ascontiguousarray(tokens, dtype=np.int64)
-    _check(model, tokens, prefix_tokens, k_values, eos_token_id)
+    banned = () if eos_token_id is None else tuple(np.atleast_1d(eos_token_id).tolist())
+    _check(model, tokens, prefix_tokens, k_values, banned)
     lm = causal_lm(model)
     rows = tokens if len(tokens) else np.zeros((1, tokens.shape[1]), np.int64)  # for the arrays' shapes
     wanted = np.zeros(len(rows), bool)
@@ -91,8 +93,8 @@ def score(
 
     def run(batch: np.ndarray, with_el: bool, cache: SlotCache | None, size: int) -> dict[str, np.ndarray]:
         if level == ScoreLevel.EXTRACTABLE:
-            return _label_batch(lm, batch, cache, prefix_tokens, k_values, eos_token_id, size)
-        return _score_batch(lm, batch, cache, prefix_tokens, k_values, level, eos_token_id, n if with_el else None)
+            return _label_batch(lm, batch, cache, prefix_tokens, k_values, banned, size)
+        return _score_batch(lm, batch, cache, prefix_tokens, k_values, level, banned, n if with_el else None)
 
     parts: list[dict[str, np.ndarray]] = []
     order: list[np.ndarray] = []
@@ -166,7 +168,7 @@ def default_batch_size(model: PreTrainedModel, length: int, *, with_el: bool = F
 
 
 def _check(
-    model: PreTrainedModel, tokens: np.ndarray, prefix_tokens: int, k_values: Sequence[int], banned: int | None
+    model: PreTrainedModel, tokens: np.ndarray, prefix_tokens: int, k_values: Sequence[int], banned: Sequence[int]
 ) -> None:
     if tokens.ndim != 2:
         raise ValueError(f"tokens have the shape {tokens.shape}, expected [sequences, tokens]")
@@ -181,8 +183,9 @@ def _check(
     if positions and length - 1 > positions:
         raise ValueError(f"sequences of {length} tokens are longer than the {positions} positions of the model")
     rows = embedding_rows(model)
-    if banned is not None and not 0 <= banned < rows:
-        raise ValueError(f"the end-of-text token {banned} is outside the model's vocabulary of {rows} ids")
+    for token in banned:
+        if not 0 <= token < rows:
+            raise ValueError(f"the end-of-text token {token} is outside the model's vocabulary of {rows} ids")
     if tokens.size and (tokens.min() < 0 or tokens.max() >= rows):
         worst = int(tokens.max()) if tokens.max() >= rows else int(tokens.min())
         raise ValueError(f"token id {worst} is outside the model's vocabulary of {rows} ids")
@@ -201,7 +204,7 @@ def _score_batch(
     prefix_tokens: int,
     k_values: Sequence[int],
     level: ScoreLevel,
-    banned: int | None,
+    banned: Sequence[int],
     el_n: int | None,
 ) -> dict[str, np.ndarray]:
     """The fields of `TokenScores` for one batch, EL_n of all rows or, for None, of none; gathered once."""
@@ -231,7 +234,7 @@ def _label_batch(
     cache: SlotCache | None,
     prefix_tokens: int,
     k_values: Sequence[int],
-    banned: int | None,
+    banned: Sequence[int],
     size: int,
 ) -> dict[str, np.ndarray]:
     """The fields of `TokenScores` at the level EXTRACTABLE, for the rows of several passes."""
@@ -263,7 +266,7 @@ def _cache(lm: CausalLM, size: int, length: int) -> SlotCache | None:
 
 
 def _whole_pass(
-    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, cache: SlotCache | None, level: ScoreLevel
+    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: Sequence[int], cache: SlotCache | None, level: ScoreLevel
 ) -> tuple[Departure, Tensor | None, dict[str, Tensor]]:
     """One pass over all of a batch.
 
@@ -296,7 +299,7 @@ def _whole_pass(
 
 
 def _read_chunks(
-    lm: CausalLM, states: Tensor, true: Tensor, banned: int | None, level: ScoreLevel, top_k: int | None = None
+    lm: CausalLM, states: Tensor, true: Tensor, banned: Sequence[int], level: ScoreLevel, top_k: int | None = None
 ) -> dict[str, Tensor]:
     """What is read off the logits of states [B, L, width] about the tokens true [B, L]: [B, L] by name."""
     scratch = torch.empty(2, lm.statistics_rows, lm.vocab_size, device=lm.device)
@@ -312,7 +315,7 @@ def _read_chunks(
 def _read_logits(
     chunk: Tensor,
     true: Tensor,
-    banned: int | None,
+    banned: Sequence[int],
     level: ScoreLevel,
     top_k: int | None,
     scratch: Tensor,
@@ -326,16 +329,15 @@ def _read_logits(
 
     rows = scratch.shape[1]
     for logits, token in zip(chunk.split(rows), true.split(rows), strict=True):
-        if banned is not None:
-            spared = logits[:, banned].clone()
-            logits[:, banned] = -torch.inf
+        spared = [logits[:, ends].clone() for ends in banned]
+        ban(logits, banned)
         maxima = block_maxima(logits)
         choice, margin = greedy_choice(logits, maxima)
         put(choice=choice, margin=margin)
         if level >= ScoreLevel.FULL:
             put(rank=_rank(logits, token, choice, scratch))
-        if banned is not None:
-            restore(logits, maxima, banned, spared)
+        for ends, values in zip(banned, spared, strict=True):
+            restore(logits, maxima, ends, values)
         if top_k is not None:
             put(topk_logprob=topk_logprob(logits, maxima, token, top_k))
         if level < ScoreLevel.FULL:

@@ -10,6 +10,8 @@ cache. Where each row has one branch at most, the branch goes on in the row's ow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,7 @@ class Wave:
         lm: CausalLM,
         true_tokens: Tensor,
         true_cache: SlotCache | None,
-        banned: int | None,
+        banned: Sequence[int],
         capacity: int | None,
     ) -> None:
         """Sets memory aside.
@@ -43,7 +45,7 @@ class Wave:
             true_tokens: int64 [B, T], the rows that branches leave.
             true_cache: Keys and values of at least T - 1 positions of those rows; None for a model without
                 such a cache, which then reads each branch anew at every step.
-            banned: Token id that decoding never chooses, or None.
+            banned: Token ids that decoding never chooses.
             capacity: The most branches that will be in the wave, for slots of their own; None where the n-th branch
                 to join leaves the row in the n-th slot of `true_cache`, and may overwrite it.
         """
@@ -120,7 +122,7 @@ def greedy_continuation(
     first_mismatch: Tensor,
     mismatch_token: Tensor,
     prefix_tokens: int,
-    banned: int | None,
+    banned: Sequence[int],
 ) -> tuple[Tensor, Tensor]:
     """The greedy continuation of every row's prefix, equal to `generate(do_sample=False)` token for token.
 
@@ -133,7 +135,7 @@ def greedy_continuation(
             for none.
         mismatch_token: int64 [B], the greedy token there; anything where there is none.
         prefix_tokens: P.
-        banned: Token id that decoding never chooses (`min_new_tokens` bans the end-of-text token), or None.
+        banned: Token ids that decoding never chooses (`min_new_tokens` bans the end-of-text tokens).
 
     Returns:
         int64 [B, S] greedy tokens; float32 [B] the smallest margin of the decoded decisions, inf where none

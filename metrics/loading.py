@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from metrics.model_errors import ModelError, explain
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -34,10 +34,12 @@ class ModelInfo:
         vocab_size: Rows of its input embedding; larger than the tokenizer's vocabulary where it was padded.
         max_positions: The longest sequence it was made for; None where it has no limit.
         parameters: How many weights it has, shared ones counted once.
-        eos_token_id: The end-of-text token; None where it has none. The first of several.
+        eos_token_ids: The end-of-text tokens, as `generate` takes them: of generation_config.json where there is one,
+            else of config.json; none where it has none.
         fingerprint: Changes with the weights. `commit:<id>` for a hub model. For a folder `sha256:<hex>`
             over the names, sizes and contents of config.json and every safetensors file; of a file over
-            2 GiB only the header, 256 evenly spaced blocks of 1 MiB and the end are read.
+            2 GiB only the header, 256 evenly spaced blocks of 1 MiB and the end are read. Over the end-of-text tokens,
+            too, where they are others than the first that config.json names.
     """
 
     name: str
@@ -45,7 +47,7 @@ class ModelInfo:
     vocab_size: int
     max_positions: int | None
     parameters: int
-    eos_token_id: int | None
+    eos_token_ids: tuple[int, ...]
     fingerprint: str
 
 
@@ -182,19 +184,34 @@ def describe_model(name: str, revision: str | None = None) -> ModelInfo:
         raise explain(error, name, revision) from error
     text_config = config.get_text_config()
     rows = model.get_input_embeddings().weight.shape[0]
-    eos = text_config.eos_token_id
-    eos = eos[0] if isinstance(eos, list) else eos
     path = Path(name).expanduser()
     commit = _commit(config)
+    eos = _token_ids(_generation_config(config, name, commit).eos_token_id, rows)
+    is_usual = eos == _token_ids(text_config.eos_token_id, rows)[:1]
     return ModelInfo(
         name=name,
         revision=commit,
         vocab_size=rows,
         max_positions=getattr(text_config, "max_position_embeddings", None),
         parameters=sum(weight.numel() for weight in model.parameters()),
-        eos_token_id=eos if eos is not None and 0 <= eos < rows else None,
-        fingerprint=_fingerprint(path) if path.is_dir() else f"commit:{commit}",
+        eos_token_ids=eos,
+        fingerprint=_fingerprint(path, "" if is_usual else str(eos)) if path.is_dir() else f"commit:{commit}",
     )
+
+
+def _generation_config(config: PreTrainedConfig, name: str, commit: str | None) -> GenerationConfig:
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(_source(name), revision=commit or "main")
+    except OSError:  # no such file: as `from_pretrained` of a model does
+        return GenerationConfig.from_model_config(config)
+
+
+def _token_ids(ids: int | list[int] | None, rows: int) -> tuple[int, ...]:
+    """As a tuple, without those that no model of so many ids can give."""
+    ids = [] if ids is None else [ids] if isinstance(ids, int) else ids
+    return tuple(token for token in ids if 0 <= token < rows)
 
 
 def _check_folder(name: str) -> None:
@@ -272,8 +289,8 @@ def _resolve_commit(name: str, revision: str | None) -> str:
         raise explain(error, name, revision) from error
 
 
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(folder: Path, beside: str) -> str:
+    digest = hashlib.sha256(beside.encode())
     for path in [folder / "config.json", *sorted(folder.glob("*.safetensors"))]:
         size = path.stat().st_size
         digest.update(f"{path.name}\0{size}\0".encode())

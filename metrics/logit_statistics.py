@@ -8,6 +8,8 @@ which the callers keep from chunk to chunk: fresh memory of that size costs more
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,13 @@ def restore(logits: Tensor, maxima: Tensor, token: int, values: Tensor) -> None:
     logits[:, token] = values
     its_block = maxima[:, token // _width(logits)]
     torch.maximum(its_block, values, out=its_block)
+
+
+def ban(logits: Tensor, tokens: Sequence[int]) -> Tensor:
+    """Puts the logits of some tokens at -inf, in place, and hands them back."""
+    for token in tokens:
+        logits[:, token] = -torch.inf
+    return logits
 
 
 def argmax(logits: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class TokenScores:
         logprob: float32 [N, T-1], nats (likelihood): log-probability of the true token at temperature 1; [N, S], the
             suffix only, below `full`.
         rank: int32 [N, T-1] (full): how many tokens greedy decoding prefers to the true one; 0 = the greedy choice.
-            Ties go to the lowest id; the end-of-text token is banned, as in the Pythia evaluation.
+            Ties go to the lowest id; end-of-text tokens are banned, as in the Pythia evaluation.
         topk_logprob: float32 [N, S], nats (likelihood): log-probability of the true suffix token when the
             distribution is cut to its 40 most likely tokens and renormalised; -inf outside them.
         logprob_mean: float32 [N, T-1], nats (full): expectation of log p(z) over the vocabulary, z ~ p.

@@ -6,6 +6,7 @@ positions are looked at together, and only the rows that have matched so far go 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,7 @@ class Departure:
 
 
 def first_mismatch(
-    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, cache: SlotCache | None
+    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: Sequence[int], cache: SlotCache | None
 ) -> Departure:
     """Where greedy decoding leaves the suffix.
 
@@ -45,7 +46,7 @@ def first_mismatch(
         lm: The model.
         tokens: int64 [B, L], the first `prefix_tokens` are the prompt.
         prefix_tokens: See there.
-        banned: Token id that is never chosen, or None.
+        banned: Token ids that are never chosen.
         cache: With B slots of L - 1 positions or more, whatever they hold. Afterwards it holds those of the prompt
             and, of each row, at least those of the suffix before the departure. None for a model without such a cache,
             which then reads the whole at once.
@@ -56,7 +57,7 @@ def first_mismatch(
 
 
 def first_mismatch_of_many(
-    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, cache: SlotCache | None, size: int
+    lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: Sequence[int], cache: SlotCache | None, size: int
 ) -> Departure:
     """As `first_mismatch`, of more rows than one pass takes.
 
@@ -99,7 +100,7 @@ class _Search:
         lm: CausalLM,
         tokens: Tensor,
         prefix_tokens: int,
-        banned: int | None,
+        banned: Sequence[int],
         cache: SlotCache | None,
         start: int = 0,
     ) -> None:
@@ -164,7 +165,7 @@ class _Waiting:
     """Rows that go on, from several passes over prompts."""
 
     def __init__(
-        self, lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: int | None, found: Departure, slots: int
+        self, lm: CausalLM, tokens: Tensor, prefix_tokens: int, banned: Sequence[int], found: Departure, slots: int
     ) -> None:
         """Has room for so many rows of those tokens; where they are left is put into `found`."""
         self._lm, self._tokens, self._prefix, self._banned, self._found = lm, tokens, prefix_tokens, banned, found

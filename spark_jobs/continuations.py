@@ -59,17 +59,25 @@ class Question:
 
 
 def _el_10(
-    model: PreTrainedModel, tokens: np.ndarray, prefix_tokens: int, eos_token_id: int | None, batch_size: int | None
+    model: PreTrainedModel,
+    tokens: np.ndarray,
+    prefix_tokens: int,
+    eos_token_ids: tuple[int, ...],
+    batch_size: int | None,
 ) -> np.ndarray:
     from metrics.forward_pass import score
 
     every = np.ones(len(tokens), bool)
-    settings = {"level": ScoreLevel.FULL, "eos_token_id": eos_token_id, "batch_size": batch_size, "el_rows": every}
+    settings = {"level": ScoreLevel.FULL, "eos_token_id": eos_token_ids, "batch_size": batch_size, "el_rows": every}
     return score(model, tokens, prefix_tokens, (prefix_tokens,), **settings).extraction_likelihood
 
 
 def _continuation_nll(
-    model: PreTrainedModel, tokens: np.ndarray, prefix_tokens: int, eos_token_id: int | None, batch_size: int | None
+    model: PreTrainedModel,
+    tokens: np.ndarray,
+    prefix_tokens: int,
+    eos_token_ids: tuple[int, ...],
+    batch_size: int | None,
 ) -> np.ndarray:
     """Mean negative log-likelihood of the tokens after the first P, nats a token."""
     from metrics.forward_pass import score
@@ -77,7 +85,7 @@ def _continuation_nll(
 
     # With all tokens but the last as the prompt, the pass has nothing to decode: half its cost.
     prompt = tokens.shape[1] - 1
-    settings = {"level": ScoreLevel.FULL, "eos_token_id": eos_token_id, "batch_size": batch_size}
+    settings = {"level": ScoreLevel.FULL, "eos_token_id": eos_token_ids, "batch_size": batch_size}
     logprob = score(model, tokens, prompt, (prompt,), **settings).logprob
     return mean_nll(logprob[:, prefix_tokens - tokens.shape[1] :])
 
@@ -196,7 +204,7 @@ def _ask(
             rows.select("sequence_id", "model", "tokens")
             .repartition(tasks, F.xxhash64("sequence_id", "model"))
             .sortWithinPartitions("model", "sequence_id")
-            .mapInArrow(_answer_batches(question, run, run.eos_token_id()), _SPARK_SCHEMA)
+            .mapInArrow(_answer_batches(question, run, run.eos_token_ids()), _SPARK_SCHEMA)
         )
         writing = keep.writing(kept)
         run_action(
@@ -211,7 +219,7 @@ def _ask(
     return spark.read.schema(_SPARK_SCHEMA).parquet(str(path))
 
 
-def _answer_batches(question: Question, run: MeasuredRun, eos_token_id: int | None) -> workers.ArrowFunction:
+def _answer_batches(question: Question, run: MeasuredRun, eos_token_ids: tuple[int, ...]) -> workers.ArrowFunction:
     name, revision, dtype = (run.settings[key] for key in ("model", "revision", "dtype"))
     device, prefix_tokens, batch_size = run.device, run.prefix_tokens, run.batch_size
 
@@ -222,7 +230,7 @@ def _answer_batches(question: Question, run: MeasuredRun, eos_token_id: int | No
                 continue
             model = workers.model(name, revision, dtype, device)
             tokens = workers.matrix(batch.column("tokens"), batch.num_rows)
-            values = question.answer(model, tokens, prefix_tokens, eos_token_id, batch_size)
+            values = question.answer(model, tokens, prefix_tokens, eos_token_ids, batch_size)
             columns = [batch.column("sequence_id"), batch.column("model")]
             columns.append(workers.numbers(values.astype(np.float64)))
             yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)

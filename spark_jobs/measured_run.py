@@ -74,8 +74,8 @@ class MeasuredRun:
             self._tables[name] = spark.read.parquet(str(self.folder.table(name)))  # starts a job to see the columns
         return self._tables[name]
 
-    def eos_token_id(self) -> int | None:
-        """The end-of-text token of the model, which is the one that was measured.
+    def eos_token_ids(self) -> tuple[int, ...]:
+        """The end-of-text tokens of the model, which is the one that was measured.
 
         Raises:
             InputError: The weights are others than those that were measured.
@@ -87,7 +87,7 @@ class MeasuredRun:
                 f"the weights in {self.settings['model']} are not those that {self.folder.path} measured: they were "
                 "changed since. Measure the model again, under another name for the run."
             )
-        return model.eos_token_id
+        return model.eos_token_ids
 
 
 def check_same_rows(spark: SparkSession, runs: Mapping[str, MeasuredRun]) -> int:

@@ -134,7 +134,7 @@ class Pipeline:
             prefix_tokens=config.prefix_tokens,
             k_values=config.k,
             level=self.plan.level,
-            eos_token_id=self.plan.model.eos_token_id,
+            eos_token_ids=self.plan.model.eos_token_ids,
             batch_size=config.batch_size,
             checkpoint_rows=config.checkpoint_rows,
         )

@@ -67,7 +67,7 @@ SCORES = (
         "rank",
         "list<int32>",
         "How many tokens greedy decoding prefers to the true one, for tokens 1..T-1. Ties go to the lowest id; the "
-        "end-of-text token is banned.",
+        "end-of-text tokens are banned.",
         unit="tokens",
         range="[0, V)",
         direction="lower = more memorized",

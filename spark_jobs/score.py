@@ -36,7 +36,7 @@ class ScoreSettings:
     prefix_tokens: int
     k_values: tuple[int, ...]
     level: ScoreLevel
-    eos_token_id: int | None
+    eos_token_ids: tuple[int, ...]
     batch_size: int | None
     checkpoint_rows: int
 
@@ -59,7 +59,7 @@ def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
                 settings.prefix_tokens,
                 settings.k_values,
                 level=settings.level,
-                eos_token_id=settings.eos_token_id,
+                eos_token_id=settings.eos_token_ids,
                 batch_size=settings.batch_size,
                 el_rows=workers.flags(batch.column("wants_el")) if settings.level == ScoreLevel.FULL else None,
             )

@@ -1,12 +1,13 @@
 """How much of some rows the policy still recites: the figures that training is watched and stopped by.
 
-They are the measuring command's own (`metrics/extraction.py`), taken in float32 with the end-of-text token banned.
+They are the measuring command's own (`metrics/extraction.py`), taken in float32 with end-of-text tokens banned.
 Several processes score a share of the rows each; all of them get the figures of all rows. A model whose logits are not
 finite numbers has NaN for figures, on every process: none may go on while another stops.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from weakref import WeakKeyDictionary
 
@@ -27,7 +28,7 @@ _of_the_original: WeakKeyDictionary[Policy, dict[tuple, tuple[float, float]]] = 
 _NOT_FINITE = torch.full((2,), torch.nan, dtype=torch.float64)
 
 
-def recitation(policy: Policy, rows: Tensor, prefix_tokens: int, eos_token_id: int | None) -> tuple[float, float]:
+def recitation(policy: Policy, rows: Tensor, prefix_tokens: int, eos_token_ids: Sequence[int]) -> tuple[float, float]:
     """Extractable share and memorization accuracy, by one teacher-forced pass.
 
     Greedy decoding reproduces a suffix if and only if every token of it is the greedy choice given the true tokens
@@ -37,14 +38,14 @@ def recitation(policy: Policy, rows: Tensor, prefix_tokens: int, eos_token_id: i
         policy: The model as it is now.
         rows: int64 [N, T], the same in every process.
         prefix_tokens: P.
-        eos_token_id: The token that is never chosen, or None.
+        eos_token_ids: The tokens that are never chosen.
 
     Returns:
         The share of the rows whose last T - P tokens are extractable (Carlini et al. 2023), and the mean MA over the
         rows (Jang et al. 2023), both in [0, 1]; NaN without rows.
     """
     try:
-        hits = policy.greedy_hits(policy.share(rows), eos_token_id)
+        hits = policy.greedy_hits(policy.share(rows), eos_token_ids)
     except NonFiniteError:
         return _means(policy, _NOT_FINITE, len(rows))
     extractable = hits[:, -(rows.shape[1] - prefix_tokens) :].all(1)
@@ -53,7 +54,7 @@ def recitation(policy: Policy, rows: Tensor, prefix_tokens: int, eos_token_id: i
 
 
 def forgetting(
-    policy: Policy, rows: Tensor, prefix_tokens: int, eos_token_id: int | None, *, original: bool = False
+    policy: Policy, rows: Tensor, prefix_tokens: int, eos_token_ids: Sequence[int], *, original: bool = False
 ) -> tuple[float, float]:
     """Mean EL_10 and MA of some rows (Jang et al. 2023): what says whether they are forgotten.
 
@@ -61,7 +62,7 @@ def forgetting(
         policy: The model as it is now.
         rows: int64 [N, T], the same in every process.
         prefix_tokens: P.
-        eos_token_id: The token that is never chosen, or None.
+        eos_token_ids: The tokens that are never chosen.
         original: True for the model as it was before; what it said once is remembered, since EL_10 of rows that are not
             memorized takes tens of times as long as a pass over them, and both methods and stop rules ask for it.
 
@@ -69,13 +70,13 @@ def forgetting(
         EL_10, NaN where T <= 10, and MA, both in [0, 1]; NaN without rows.
     """
     known = _of_the_original.setdefault(policy, {})
-    asked = (rows.numpy().tobytes(), prefix_tokens, eos_token_id)
+    asked = (rows.numpy().tobytes(), prefix_tokens, eos_token_ids)
     if original and asked in known:
         return known[asked]
     share = policy.share(rows).numpy()
     with policy.original() if original else nullcontext(policy.network) as network:
         try:
-            sums = _sums(network, share, prefix_tokens, eos_token_id)
+            sums = _sums(network, share, prefix_tokens, eos_token_ids)
         except ModelError:
             sums = _NOT_FINITE
     means = _means(policy, sums, len(rows))
@@ -84,7 +85,7 @@ def forgetting(
     return means
 
 
-def _sums(network: PreTrainedModel, rows: np.ndarray, prefix_tokens: int, eos_token_id: int | None) -> Tensor:
+def _sums(network: PreTrainedModel, rows: np.ndarray, prefix_tokens: int, eos_token_ids: Sequence[int]) -> Tensor:
     """float64 [2]: EL_10 and MA, each summed over the rows."""
     scores = score(
         network,
@@ -92,7 +93,7 @@ def _sums(network: PreTrainedModel, rows: np.ndarray, prefix_tokens: int, eos_to
         prefix_tokens,
         (prefix_tokens,),
         level=ScoreLevel.FULL,
-        eos_token_id=eos_token_id,
+        eos_token_id=eos_token_ids,
         el_rows=np.ones(len(rows), bool),
         n=EL_N,
     )

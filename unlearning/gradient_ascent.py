@@ -134,7 +134,7 @@ def _rule(policy: Policy, task: Task, stop: str) -> Callable[[Tensor], bool]:
     """What says whether a chunk of rows int64 [C, T] is done."""
     from unlearning.evaluation import forgetting, recitation
 
-    about = task.prefix_tokens, task.eos_token_id
+    about = task.prefix_tokens, task.eos_token_ids
     if stop == "steps":
         return lambda rows: False
     if stop == "extractable":

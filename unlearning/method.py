@@ -38,7 +38,7 @@ class Task:
             what "not memorized" looks like. Never trained on.
         prefix_tokens: P, the length of the prompt.
         tokenizer: Decodes rollouts for rewards that compare texts.
-        eos_token_id: The end-of-text token, or None.
+        eos_token_ids: The end-of-text tokens.
         seed: Seed of every draw.
     """
 
@@ -48,7 +48,7 @@ class Task:
     unseen: Tensor
     prefix_tokens: int
     tokenizer: PreTrainedTokenizerBase
-    eos_token_id: int | None
+    eos_token_ids: tuple[int, ...]
     seed: int
 
 

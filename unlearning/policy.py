@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from metrics.causal_lm import causal_lm, evaluation
 from metrics.forward_pass import default_batch_size
 from metrics.loading import load_model
-from metrics.logit_statistics import argmax
+from metrics.logit_statistics import argmax, ban
 from unlearning.method import NonFiniteError, UnlearningError
 from unlearning.processes import Processes
 
@@ -165,12 +165,12 @@ class Policy:
         """The precision of the body's products, as a context; for sampling with `model` directly."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16")
 
-    def greedy_hits(self, tokens: Tensor, banned: int | None) -> Tensor:
+    def greedy_hits(self, tokens: Tensor, banned: Sequence[int]) -> Tensor:
         """Which tokens greedy decoding would choose, decided as the measuring command decides it: in float32.
 
         Args:
             tokens: int64 [B, T].
-            banned: Token that is never chosen (the end of the text), or None.
+            banned: Tokens that are never chosen (those that end a text).
 
         Returns:
             bool [B, T - 1] on the CPU; entry j is about token 1 + j given the true tokens before it.
@@ -190,9 +190,7 @@ class Policy:
                     logits = lm.logits(states)
                     if not logits.isfinite().all():
                         raise NonFiniteError("the model gives logits that are not finite numbers")
-                    if banned is not None:
-                        logits[:, banned] = -torch.inf
-                    choice.append(argmax(logits))
+                    choice.append(argmax(ban(logits, banned)))
                 hits.append((torch.cat(choice).view(len(part), -1) == part[:, 1:]).cpu())
         return torch.cat(hits)
 

@@ -178,6 +178,6 @@ def make_task(plan: Plan, tokenizer: Any) -> Task:
         unseen=rows(chosen.unseen),
         prefix_tokens=run.config["prefix_tokens"],
         tokenizer=tokenizer,
-        eos_token_id=plan.model.eos_token_id,
+        eos_token_ids=plan.model.eos_token_ids,
         seed=plan.config.seed,
     )

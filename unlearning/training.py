@@ -169,11 +169,11 @@ class TrainingFolder:
         task = self._task
         record: dict[str, Any] = {"iteration": number, **figures}
         record["forget_extractable"], record["forget_accuracy"] = recitation(
-            self._policy, task.forget, task.prefix_tokens, task.eos_token_id
+            self._policy, task.forget, task.prefix_tokens, task.eos_token_ids
         )
         if len(self._retained):
             record["retain_extractable"], _ = recitation(
-                self._policy, self._retained, task.prefix_tokens, task.eos_token_id
+                self._policy, self._retained, task.prefix_tokens, task.eos_token_ids
             )
         self._refuse_not_finite(record)
         self.stopped = self._reason_to_stop(number, record)
@@ -207,11 +207,11 @@ class TrainingFolder:
         task = self._task
         if self._unseen is None:
             self._unseen = list(
-                forgetting(self._policy, task.unseen, task.prefix_tokens, task.eos_token_id, original=True)
+                forgetting(self._policy, task.unseen, task.prefix_tokens, task.eos_token_ids, original=True)
             )
         if not accuracy <= self._unseen[1]:
             return ""  # EL_10 costs many times what MA does
-        likelihood, _ = forgetting(self._policy, task.forget, task.prefix_tokens, task.eos_token_id)
+        likelihood, _ = forgetting(self._policy, task.forget, task.prefix_tokens, task.eos_token_ids)
         if not likelihood <= self._unseen[0]:
             return ""
         return (

@@ -13,8 +13,8 @@ from metrics.packed_linear import pack_linears
 from metrics.token_scores import ScoreLevel
 
 
-def generate(model: PreTrainedModel, prefix: np.ndarray, new: int, eos: int | None) -> np.ndarray:
-    """The reference: HF `generate`, greedy, the end-of-text token banned by min_new_tokens."""
+def generate(model: PreTrainedModel, prefix: np.ndarray, new: int, eos: int | list[int] | None) -> np.ndarray:
+    """The reference: HF `generate`, greedy, end-of-text tokens banned by min_new_tokens."""
     ids = torch.from_numpy(prefix).long()
     with torch.no_grad():
         out = model.generate(
@@ -93,6 +93,24 @@ def test_other_architectures(tiny_model, architecture, cacheable):
     pack_linears(model.requires_grad_(False))
     packed = score(model, tokens, 8, (8,), level=ScoreLevel.MEMORIZATION, eos_token_id=2, batch_size=10)
     np.testing.assert_array_equal(packed.greedy_tokens, expected)
+
+
+def test_several_end_of_text_tokens(memorized):
+    tokens = memorized.tokens[:200]
+    one = score(memorized.model, tokens, 12, (4, 12), level=ScoreLevel.FULL, eos_token_id=0)
+    often = np.bincount(one.greedy_tokens.ravel()).argsort()[-3:].tolist()
+    ends = [0, *often, 191]
+    scores = score(memorized.model, tokens, 12, (4, 12), level=ScoreLevel.FULL, eos_token_id=ends)
+    for column, k in enumerate((4, 12)):
+        expected = generate(memorized.model, tokens[:, 12 - k : 12], 12, eos=ends)
+        np.testing.assert_array_equal(scores.first_mismatch[:, column], first_difference(expected, tokens[:, 12:]))
+    np.testing.assert_array_equal(scores.greedy_tokens, expected)
+    labels = score(memorized.model, tokens, 12, (4, 12), level=ScoreLevel.EXTRACTABLE, eos_token_id=ends)
+    np.testing.assert_array_equal(labels.first_mismatch, scores.first_mismatch)
+    assert 0 < (scores.first_mismatch[:, 1] == 12).sum() < (one.first_mismatch[:, 1] == 12).sum()
+    # They keep their probabilities, and so their part in those of the others.
+    for name in ("logprob", "logprob_mean", "logprob_std", "topk_logprob"):
+        np.testing.assert_array_equal(getattr(scores, name), getattr(one, name))
 
 
 def test_nothing_is_banned_without_an_end_of_text_token(memorized):

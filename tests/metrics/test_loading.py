@@ -54,7 +54,7 @@ def test_describes_without_the_weights(folder):
     assert info.vocab_size == 96
     assert info.max_positions == 40
     assert info.parameters == sum(weight.numel() for weight in model.parameters())
-    assert (info.eos_token_id, info.revision) == (3, None)
+    assert (info.eos_token_ids, info.revision) == ((3,), None)
 
 
 def test_shared_weights_count_once(tmp_path):
@@ -62,14 +62,28 @@ def test_shared_weights_count_once(tmp_path):
     model.save_pretrained(tmp_path)
     info = describe_model(str(tmp_path))
     assert info.parameters == sum(weight.numel() for weight in model.parameters())
-    assert info.eos_token_id == 7
+    assert info.eos_token_ids == (7, 9)
     assert torch.equal(load_model(str(tmp_path), device="cpu").lm_head.weight, model.lm_head.weight)
 
 
 def test_an_end_of_text_token_the_model_cannot_give_is_none(tmp_path):
     GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=1)).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["eos_token_id"] == 50256
-    assert describe_model(str(tmp_path)).eos_token_id is None
+    assert describe_model(str(tmp_path)).eos_token_ids == ()
+
+
+def test_end_of_text_tokens_are_those_that_generate_takes(folder):
+    before = describe_model(str(folder))
+    file = folder / "generation_config.json"
+    for tokens in (3, [3], [5, 3, 95, 96], None):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"eos_token_id": tokens}))
+        theirs = load_model(str(folder), device="cpu").generation_config.eos_token_id
+        assert theirs == tokens
+        info = describe_model(str(folder))
+        assert info.eos_token_ids == ((5, 3, 95) if tokens == [5, 3, 95, 96] else (3,) if tokens else ())
+        assert (info.fingerprint == before.fingerprint) == (info.eos_token_ids == (3,))
+    file.unlink()
+    assert describe_model(str(folder)) == before
 
 
 def test_the_fingerprint_follows_the_content(folder, tmp_path, monkeypatch):

@@ -18,8 +18,8 @@ def both(model, tokens: np.ndarray, prefix_tokens: int, size: int):
     lm, ids = causal_lm(model), torch.from_numpy(tokens).long()
     caches = [SlotCache(slots, tokens.shape[1]) if lm.is_cacheable else None for slots in (len(tokens), size)]
     with evaluation(model):
-        whole = first_mismatch(lm, ids, prefix_tokens, EOS, caches[0])
-        many = first_mismatch_of_many(lm, ids, prefix_tokens, EOS, caches[1], size)
+        whole = first_mismatch(lm, ids, prefix_tokens, (EOS,), caches[0])
+        many = first_mismatch_of_many(lm, ids, prefix_tokens, (EOS,), caches[1], size)
     return whole, many
 
 
@@ -76,7 +76,7 @@ def test_few_rows_that_go_on_wait_for_each_other(memorized):
     handle = memorized.model.base_model.register_forward_pre_hook(note, with_kwargs=True)
     try:
         with evaluation(memorized.model):
-            found = first_mismatch_of_many(lm, ids, 12, EOS, SlotCache(16, 24), 16)
+            found = first_mismatch_of_many(lm, ids, 12, (EOS,), SlotCache(16, 24), 16)
     finally:
         handle.remove()
     assert int((found.position == 12).sum()) == 12

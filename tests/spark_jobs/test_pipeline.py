@@ -240,7 +240,7 @@ def test_a_lower_level_leaves_columns_out_and_changes_none(
         prefix_tokens=32,
         k_values=(8, 16, 32),
         level=level,
-        eos_token_id=0,
+        eos_token_ids=(0,),
         batch_size=None,
         checkpoint_rows=1000,
     )

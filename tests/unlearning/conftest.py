@@ -77,7 +77,7 @@ def task(rows) -> Task:
         unseen=rows[30:],
         prefix_tokens=PREFIX,
         tokenizer=PreTrainedTokenizerFast,  # no test here decodes
-        eos_token_id=EOS,
+        eos_token_ids=(EOS,),
         seed=0,
     )
 

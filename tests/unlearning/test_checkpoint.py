@@ -113,7 +113,7 @@ def test_it_loads_like_any_other(fresh, rows, tokenizer, tmp_path, lora):
     assert torch.equal(load_model(str(tmp_path / "model"), device="cpu")(input_ids=rows).logits, expected)
     assert load_tokenizer(str(tmp_path / "model"))("w5")["input_ids"] == [5]
     found = describe_model(str(tmp_path / "model"))
-    assert (found.eos_token_id, found.parameters) == (0, sum(weight.numel() for weight in fresh().parameters()))
+    assert (found.eos_token_ids, found.parameters) == ((0,), sum(weight.numel() for weight in fresh().parameters()))
     assert {path.name for path in tmp_path.iterdir()} == {"model"}
     assert not any(path.suffix in (".bin", ".pt", ".pkl") for path in (tmp_path / "model").iterdir())
 

@@ -113,7 +113,7 @@ def whole(learned, task, lossy) -> SimpleNamespace:
 
     policy, task = Policy(copy.deepcopy(learned)), replace(task, tokenizer=lossy)
     original = copy.deepcopy(learned)
-    before, recited = about(policy.network), recitation(policy, task.forget, PREFIX, EOS)
+    before, recited = about(policy.network), recitation(policy, task.forget, PREFIX, (EOS,))
     with pytest.MonkeyPatch.context() as patch:
         turns, scored = Spy(patch, "_generate_single_turn"), Spy(patch, "_get_per_token_logps_and_entropies")
         losses, fed, generated = Spy(patch, "_compute_loss"), [], []
@@ -141,7 +141,7 @@ def whole(learned, task, lossy) -> SimpleNamespace:
 
 
 def test_it_unlearns(whole):
-    share, accuracy = recitation(whole.policy, whole.task.forget, PREFIX, EOS)
+    share, accuracy = recitation(whole.policy, whole.task.forget, PREFIX, (EOS,))
     assert whole.recited[0] > 0.8
     assert share < 0.25
     assert accuracy < whole.recited[1] - 0.1
@@ -269,7 +269,7 @@ def test_prefix_only_with_adapters_and_without_retain_rows_or_an_end(fresh, task
     policy = Policy(fresh(), lora=True, lora_rank=4)
     base = {name: value.clone() for name, value in policy.model.named_parameters() if not value.requires_grad}
     task = replace(
-        task, tokenizer=words, retain_benign=task.forget[:0], retain_ordinary=task.forget[:0], eos_token_id=None
+        task, tokenizer=words, retain_benign=task.forget[:0], retain_ordinary=task.forget[:0], eos_token_ids=()
     )
     settings = replace(
         SETTINGS, depth="prefix", reward="sacrebleu", iterations=3, learning_rate=3e-2, temperature=1.5,
@@ -329,7 +329,9 @@ def test_tokens_of_other_texts_are_not_to_be_unlearned(task):
     row[0, [4, 15]] = EOS  # the prefix begins in another text, and the suffix ends its own at place 15
     learned = splits(replace(task, forget=row))[:]["is_learned"]
     assert learned == [False] * 5 + [True] * 11 + [False] * 4
-    assert all(splits(replace(task, forget=row, eos_token_id=None))[:]["is_learned"])
+    row[0, 15] = other = min(set(range(VOCAB)) - set(row[0].tolist()))
+    assert splits(replace(task, forget=row, eos_token_ids=(EOS, other)))[:]["is_learned"] == learned
+    assert all(splits(replace(task, forget=row, eos_token_ids=()))[:]["is_learned"])
 
 
 def test_draws_go_through_the_forget_set(task):

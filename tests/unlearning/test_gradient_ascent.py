@@ -95,10 +95,10 @@ def test_a_step_is_adam_on_the_negated_loss_of_the_chunk(fresh, task, monkeypatc
 def test_extractable_ends_a_chunk_as_soon_as_none_of_its_rows_is(fresh, task):
     policy = Policy(fresh())
     chunks = task.forget.split(5)
-    assert all(recitation(policy, rows, PREFIX, EOS)[0] > 0 for rows in chunks)
+    assert all(recitation(policy, rows, PREFIX, (EOS,))[0] > 0 for rows in chunks)
 
     def look():
-        return [recitation(policy, rows, PREFIX, EOS)[0] for rows in chunks]
+        return [recitation(policy, rows, PREFIX, (EOS,))[0] for rows in chunks]
 
     notes = run(policy, task, Notes(policy, look), learning_rate=3e-4, chunk=5, stop="extractable")
 
@@ -108,14 +108,14 @@ def test_extractable_ends_a_chunk_as_soon_as_none_of_its_rows_is(fresh, task):
 def test_forgotten_ends_a_chunk_at_the_means_of_unseen_rows(fresh, task, rows):
     policy = Policy(fresh())
     task = replace(task, unseen=torch.cat([task.unseen, rows[20:22]]))  # two recited ones, so that the means are not 0
-    most_likelihood, most_accuracy = forgetting(Policy(fresh()), task.unseen, PREFIX, EOS)
+    most_likelihood, most_accuracy = forgetting(Policy(fresh()), task.unseen, PREFIX, (EOS,))
     assert 0 < most_likelihood < most_accuracy < 0.5
     chunks = task.forget.split(5)
 
     def look():
-        accuracies = [recitation(policy, rows, PREFIX, EOS)[1] for rows in chunks]
+        accuracies = [recitation(policy, rows, PREFIX, (EOS,))[1] for rows in chunks]
         return [
-            accuracy <= most_accuracy and forgetting(policy, rows, PREFIX, EOS)[0] <= most_likelihood
+            accuracy <= most_accuracy and forgetting(policy, rows, PREFIX, (EOS,))[0] <= most_likelihood
             for accuracy, rows in zip(accuracies, chunks, strict=True)
         ]
 
@@ -139,9 +139,9 @@ def test_forgotten_asks_for_both(fresh, task, rows):
     unseen = rows[12:24].clone()
     unseen[:, 4::5] = 1 + unseen[:, 4::5] % 40  # other tokens: most are still guessed, but never ten in a row
     chunk = torch.cat([rows[:4], rows[30:]])
-    likelihood, accuracy = forgetting(policy, unseen, PREFIX, EOS)
-    assert likelihood < 0.1 < forgetting(policy, chunk, PREFIX, EOS)[0]
-    assert forgetting(policy, chunk, PREFIX, EOS)[1] < accuracy
+    likelihood, accuracy = forgetting(policy, unseen, PREFIX, (EOS,))
+    assert likelihood < 0.1 < forgetting(policy, chunk, PREFIX, (EOS,))[0]
+    assert forgetting(policy, chunk, PREFIX, (EOS,))[1] < accuracy
 
     is_done = gradient_ascent._rule(policy, replace(task, unseen=unseen), "forgotten")
     assert not is_done(chunk)
@@ -152,7 +152,7 @@ def test_forgotten_compares_with_the_original_model(fresh, task, rows):
     policy = Policy(fresh())
     first, second = replace(task, forget=rows[:1]), rows[1:2]
     run(policy, first, Notes(policy), learning_rate=1e-3, stop="extractable")
-    now = [recitation(policy, row, PREFIX, EOS)[1] for row in (rows[:1], second)]
+    now = [recitation(policy, row, PREFIX, (EOS,))[1] for row in (rows[:1], second)]
     assert now[0] < now[1]
 
     # As it is now the model does better on the second row than on the "unseen" one; but it did as well there.

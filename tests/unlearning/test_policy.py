@@ -207,13 +207,13 @@ def test_bfloat16_is_for_the_body_only(fresh, rows):
 def test_hits_are_what_the_measuring_command_finds(fresh, rows, lora, precision):
     policy = Policy(fresh(), lora=lora, precision=precision)
     perturb(policy)
-    for banned in (None, 0, int(rows[3, 12])):
+    for banned in ((), (0,), (int(rows[3, 12]),), (0, int(rows[3, 12]), int(rows[5, 15]))):
         hits = policy.greedy_hits(rows, banned)
         scores = score(policy.network, rows.numpy(), 10, (10,), level=ScoreLevel.FULL, eos_token_id=banned)
         np.testing.assert_array_equal(hits.numpy(), scores.rank == 0)
         np.testing.assert_array_equal(hits[:, 9:].all(1).numpy(), scores.first_mismatch[:, 0] == 10)
-    assert not policy.greedy_hits(rows, int(rows[3, 12]))[3, 11]
-    assert policy.greedy_hits(rows[:0], 0).shape == (0, 19)
+    assert not policy.greedy_hits(rows, (int(rows[3, 12]),))[3, 11]
+    assert policy.greedy_hits(rows[:0], (0,)).shape == (0, 19)
 
 
 def test_hits_of_a_broken_model(fresh, rows):
@@ -221,7 +221,7 @@ def test_hits_of_a_broken_model(fresh, rows):
     with torch.no_grad():
         policy.network.gpt_neox.final_layer_norm.bias[0] = torch.nan
     with pytest.raises(NonFiniteError):
-        policy.greedy_hits(rows, 0)
+        policy.greedy_hits(rows, (0,))
 
 
 @KINDS

@@ -77,7 +77,7 @@ def test_records(follow, fresh, task, tmp_path):
 
     def check(record):
         shown.append(dict(record))
-        now = recitation(policy, task.forget, 10, 0), recitation(policy, task.retain_benign, 10, 0)
+        now = recitation(policy, task.forget, 10, (0,)), recitation(policy, task.retain_benign, 10, (0,))
         checked.append((record["forget_extractable"], record["forget_accuracy"]) == now[0])
         checked.append(record["retain_extractable"] == now[1][0])
         assert log(tmp_path)[-1] == record  # on the disk before anybody is told
@@ -114,7 +114,7 @@ def test_a_look_at_many_retained_rows(follow, fresh, task, rows):
     policy, many = Policy(fresh()), rows[12:24].repeat(30, 1)  # 360 rows, of which every third is looked at
     with follow(policy, task=dataclasses.replace(task, retain_benign=many)) as training:
         train(policy, task, training, iterations=1)
-    assert training.records[0]["retain_extractable"] == pytest.approx(recitation(policy, many[::3], 10, 0)[0])
+    assert training.records[0]["retain_extractable"] == pytest.approx(recitation(policy, many[::3], 10, (0,))[0])
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
@@ -207,11 +207,11 @@ def test_stop_when_nothing_is_extractable(follow, fresh, task):
 def test_stop_when_forgotten(follow, fresh, task, rows, tmp_path):
     policy = Policy(fresh())
     task = dataclasses.replace(task, unseen=rows[20:])  # four of them are learned, so that the first step changes them
-    expected = forgetting(policy, task.unseen, 10, 0, original=True)
+    expected = forgetting(policy, task.unseen, 10, (0,), original=True)
     looks = []
 
     def look(number):
-        looks.append(forgetting(policy, task.forget, 10, 0))
+        looks.append(forgetting(policy, task.forget, 10, (0,)))
 
     with follow(policy, task=task, stop="forgotten", iterations=60, save_every=100) as training:
         train(policy, task, training, iterations=60, rate=4e-3, after=look)
@@ -234,7 +234,11 @@ def test_forgotten_asks_for_both(follow, fresh, task, tmp_path):
     policy, looks = Policy(fresh()), []
     with follow(policy, stop="forgotten", iterations=60, save_every=100, resume=True) as training:
         train(
-            policy, task, training, iterations=60, after=lambda _: looks.append(forgetting(policy, task.forget, 10, 0))
+            policy,
+            task,
+            training,
+            iterations=60,
+            after=lambda _: looks.append(forgetting(policy, task.forget, 10, (0,))),
         )
     assert looks[-1][0] <= 0.3 and 3 < len(looks) < 58 and all(likelihood > 0.3 for likelihood, _ in looks[:-1])
 

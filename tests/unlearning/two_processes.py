@@ -72,14 +72,14 @@ def compute(lora: bool) -> dict[str, Tensor]:
     """Everything that must not depend on the number of processes."""
     policy = Policy(model(), lora=lora)
     found = steps(policy, 3) | policy.weights()
-    seen = [*recitation(policy, rows(), PREFIX, 0), *forgetting(policy, rows(), PREFIX, 0)]
+    seen = [*recitation(policy, rows(), PREFIX, (0,)), *forgetting(policy, rows(), PREFIX, (0,))]
     return found | {"figures": torch.tensor(seen), "total": policy.total(policy.share(torch.arange(7)).sum())}
 
 
 def follow(folder: Path, interrupt: bool, resume: bool) -> TrainingFolder:
     """A training of four iterations with noise from torch's global generator, which differs between processes."""
     policy = Policy(model())
-    task = Task(rows(), rows()[:3], rows()[:0], rows()[:0], PREFIX, None, 0, 0)  # nobody decodes
+    task = Task(rows(), rows()[:3], rows()[:0], rows()[:0], PREFIX, None, (0,), 0)  # nobody decodes
     torch.manual_seed(100 + policy.rank + 10 * resume)
     following = TrainingFolder(folder, policy, task, iterations=4, stop="steps", save_every=10, resume=resume)
     with following as training:

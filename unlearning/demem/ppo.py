@@ -51,7 +51,7 @@ from unlearning.demem.advantages import (
 )
 from unlearning.demem.reference import Reference, draw_retain_rows
 from unlearning.demem.reward import batch_rewards, load_reward
-from unlearning.demem.rollout import Rollouts, path_logprobs, plan, sample_rollouts, seeded
+from unlearning.demem.rollout import Rollouts, ends_text, path_logprobs, plan, sample_rollouts, seeded
 from unlearning.demem.settings import DememSettings
 from unlearning.demem.value_head import ValueHead, explained_variance, head_inputs, suffix_states, value_loss
 from unlearning.method import NonFiniteError, State, Task, Training
@@ -116,7 +116,7 @@ class Demem:
 
         # 3. Reward r_t. With the KL in the reward: r_t - beta (ln pi_old(a | s) - ln pi_0(a | s)), Ziegler et al. 2019.
         rewards, spread, figures = batch_rewards(
-            self.reward, rollouts, settings, self.task.eos_token_id, own, policy.total
+            self.reward, rollouts, settings, self.task.eos_token_ids, own, policy.total
         )
         if settings.kl != "loss":
             reference_logprob = reference.action_logprobs(rollouts.actions, rollouts.temperature, chunk)
@@ -175,7 +175,7 @@ class Demem:
                 rollouts.true_logprob[~branch].exp(),
                 path_logprobs(self.policy, self.task, rows, temperature, rollouts.first, chunk).exp(),
                 on_path(rollouts.actions[~branch], rollouts.true[~branch]),
-                rollouts.true[~branch] == (-1 if self.task.eos_token_id is None else self.task.eos_token_id),
+                ends_text(rollouts.true[~branch], self.task.eos_token_ids),
                 settings.gamma,
                 settings.reward_scale,
             )

@@ -93,8 +93,8 @@ def _spread(policy: Policy, task: Task, reward: Reward, temperature: float) -> f
     tokens = task.forget[rows].to(policy.device)
     generator = seeded(task.seed, "first look")
     actions = sample_continuations(policy, tokens[:, :P], tokens.shape[1] - P, temperature, generator)
-    mask = up_to_end(actions, task.eos_token_id)
-    rewards = reward(actions, mask, tokens[:, P:], task.eos_token_id)
+    mask = up_to_end(actions, task.eos_token_ids)
+    rewards = reward(actions, mask, tokens[:, P:], task.eos_token_ids)
     # Every process looks at the same rollouts, there is nothing to add up.
     return float(moments(rewards, mask if reward.per_token else mask[:, 0], lambda value: value)[1])
 

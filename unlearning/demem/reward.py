@@ -47,14 +47,14 @@ class Reward:
         """Whether every token has a reward, or only the whole rollout."""
         return self.dissimilarity is None
 
-    def __call__(self, actions: Tensor, mask: Tensor, true: Tensor, eos_token_id: int | None) -> Tensor:
+    def __call__(self, actions: Tensor, mask: Tensor, true: Tensor, eos_token_ids: Sequence[int]) -> Tensor:
         """Rewards of rollouts from the prefix.
 
         Args:
             actions: int64 [B, S], the drawn tokens.
             mask: bool [B, S], True up to and including the end-of-text token.
             true: int64 [B, S], the true suffixes.
-            eos_token_id: Not part of the text.
+            eos_token_ids: Not part of the text.
 
         Returns:
             float32 [B, S], -1 where a token is the true one of its position, else 0; or float32 [B], 1 - similarity.
@@ -64,7 +64,7 @@ class Reward:
         if not len(actions):
             return torch.zeros(0, device=actions.device)
         drawn = [
-            [token for token in row[:length] if token != eos_token_id]
+            [token for token in row[:length] if token not in eos_token_ids]
             for row, length in zip(actions.tolist(), mask.sum(1).tolist(), strict=True)
         ]
         texts = self.tokenizer.batch_decode(
@@ -91,7 +91,7 @@ def batch_rewards(
     reward: Reward,
     rollouts: Rollouts,
     settings: DememSettings,
-    eos_token_id: int | None,
+    eos_token_ids: Sequence[int],
     generator: torch.Generator,
     total: Total,
 ) -> tuple[Tensor, float, dict[str, float]]:
@@ -101,7 +101,7 @@ def batch_rewards(
         reward: For those from the prefix; branches have `branch_reward`.
         rollouts: B of them.
         settings: Control, baseline, scale.
-        eos_token_id: The end-of-text token.
+        eos_token_ids: The end-of-text tokens.
         generator: For the permuted control.
         total: Sum over processes.
 
@@ -122,7 +122,7 @@ def batch_rewards(
             raw = branch_reward(actions, true)
         else:
             suffix = slice(rollouts.lead, None)
-            raw = reward(actions[:, suffix], mask[:, suffix], true[:, suffix], eos_token_id)
+            raw = reward(actions[:, suffix], mask[:, suffix], true[:, suffix], eos_token_ids)
             if reward.per_token:
                 raw = torch.nn.functional.pad(raw, (rollouts.lead, 0))
         where = mask

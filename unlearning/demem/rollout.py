@@ -12,7 +12,7 @@ front: a rollout depends on the seed and its place in the batch, not on the numb
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -142,7 +142,7 @@ def sample_rollouts(
         drawn = _continue(policy, context[prefix, :P], T - P, temperature[prefix], uniform[prefix, lead:])
         context[prefix, P:] = drawn
     actions = context[:, first:].clone()
-    mask = learned(context, is_branch, P, first, task.eos_token_id)
+    mask = learned(context, is_branch, P, first, task.eos_token_ids)
     source = _sources(rows, is_branch)
 
     # The cached kernels, or bfloat16, are not those of the update: what the tokens' probabilities were is asked of a
@@ -167,7 +167,7 @@ def sample_rollouts(
     )
 
 
-def learned(context: Tensor, is_branch: Tensor, prefix_tokens: int, first: int, eos_token_id: int | None) -> Tensor:
+def learned(context: Tensor, is_branch: Tensor, prefix_tokens: int, first: int, eos_token_ids: Sequence[int]) -> Tensor:
     """Which tokens count: of the suffix those up to and including its end-of-text token, of a branch's prefix those
     that belong to the same text as the suffix.
 
@@ -176,14 +176,14 @@ def learned(context: Tensor, is_branch: Tensor, prefix_tokens: int, first: int, 
         is_branch: bool [B].
         prefix_tokens: P.
         first: The first token that is spoken of.
-        eos_token_id: The end-of-text token, or None.
+        eos_token_ids: The end-of-text tokens.
 
     Returns:
         bool [B, T - first].
     """
     before = context[:, first:prefix_tokens]
-    of_another = (before == eos_token_id).flip(1).cumsum(1).flip(1) > 0 if eos_token_id is not None else before < 0
-    return torch.cat([~of_another & is_branch[:, None], up_to_end(context[:, prefix_tokens:], eos_token_id)], 1)
+    of_another = ends_text(before, eos_token_ids).flip(1).cumsum(1).flip(1) > 0
+    return torch.cat([~of_another & is_branch[:, None], up_to_end(context[:, prefix_tokens:], eos_token_ids)], 1)
 
 
 def _sources(rows: Tensor, is_branch: Tensor) -> Tensor:
@@ -237,12 +237,15 @@ def path_logprobs(policy: Policy, task: Task, rows: Tensor, temperature: Tensor,
     return result
 
 
-def up_to_end(actions: Tensor, eos_token_id: int | None) -> Tensor:
+def up_to_end(actions: Tensor, eos_token_ids: Sequence[int]) -> Tensor:
     """bool [B, S], True up to and including the first end-of-text token of each row of actions [B, S]."""
-    if eos_token_id is None:
-        return torch.ones_like(actions, dtype=torch.bool)
-    ends = (actions == eos_token_id).int()
+    ends = ends_text(actions, eos_token_ids).int()
     return ends.cumsum(1) - ends == 0
+
+
+def ends_text(tokens: Tensor, eos_token_ids: Sequence[int]) -> Tensor:
+    """Which tokens are end-of-text tokens: bool, of the shape of `tokens`."""
+    return torch.isin(tokens, tokens.new_tensor(eos_token_ids))
 
 
 def draw(logprobs: Tensor, uniform: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import Sampler
@@ -21,7 +22,7 @@ def splits(task: Task) -> Dataset:
         `rest`, the others; and `is_learned`, whether the first of these is to be unlearned: it belongs to the text that
         the suffix begins with. Tokens are in arrays, since accelerate looks at each number of a list.
     """
-    length, prefix, end = task.forget.shape[1], task.prefix_tokens, task.eos_token_id
+    length, prefix, ends = task.forget.shape[1], task.prefix_tokens, task.eos_token_ids
     forget = task.forget.numpy()
 
     def cut(batch: Mapping[str, list[int]]) -> dict[str, list]:
@@ -29,7 +30,7 @@ def splits(task: Task) -> Dataset:
         return {
             "prompt": [row[:at] for row, at in rows],
             "rest": [row[at:] for row, at in rows],
-            "is_learned": [end is None or end not in row[min(at, prefix) : max(at, prefix)] for row, at in rows],
+            "is_learned": [not np.isin(row[min(at, prefix) : max(at, prefix)], ends).any() for row, at in rows],
         }
 
     return Dataset.from_dict({"place": list(range(len(task.forget) * length))}).with_transform(cut)

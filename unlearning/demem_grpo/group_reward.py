@@ -92,7 +92,7 @@ class GroupReward:
         actions, mask = torch.zeros_like(true), torch.zeros_like(true, dtype=torch.bool)
         for row, tokens in enumerate(drawn):
             actions[row, : len(tokens)], mask[row, : len(tokens)] = torch.tensor(tokens), True
-        reward = self._reward(actions, mask, true, self._task.eos_token_id)
+        reward = self._reward(actions, mask, true, self._task.eos_token_ids)
         return reward.mean(1) if self._reward.per_token else reward
 
     def _of_branches(self, drawn: Sequence[Sequence[int]], rest: Sequence[np.ndarray]) -> Tensor:

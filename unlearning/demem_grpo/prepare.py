@@ -69,6 +69,6 @@ def _spread(policy: Policy, task: Task, settings: GrpoSettings, temperature: flo
     reward = load_reward(
         settings.reward, task.tokenizer, bertscore_model=settings.bertscore_model, device=str(policy.device)
     )
-    rewards = reward(actions, up_to_end(actions, task.eos_token_id), rows[:, prefix:], task.eos_token_id)
+    rewards = reward(actions, up_to_end(actions, task.eos_token_ids), rows[:, prefix:], task.eos_token_ids)
     rewards = rewards.mean(1) if reward.per_token else rewards
     return float(torch.std(rewards.view(-1, group), 1, correction=0).mean())

@@ -93,8 +93,8 @@ class Trainer(GRPOTrainer):
         # Told only now: at the start trl would load or copy an original of its own.
         self.beta = settings.kl_coefficient
         self.ref_model = _ORIGINAL if self.beta else None
-        # Only the run's own end-of-text token ends a rollout, whatever else the model's files name.
-        self.eos_token_ids = [] if task.eos_token_id is None else [task.eos_token_id]
+        # Only the run's own end-of-text tokens end a rollout, whatever else the model's files name.
+        self.eos_token_ids = list(task.eos_token_ids)
         self.generation_config.eos_token_id = self.generation_kwargs["eos_token_id"] = self.eos_token_ids or None
         rows = torch.cat([task.retain_benign, task.retain_ordinary])
         self._retain_tokens, self._retain = rows.to(policy.device), Reference(policy, rows, 1)

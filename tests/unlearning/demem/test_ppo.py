@@ -32,7 +32,7 @@ def policy(fresh) -> Policy:
 
 def hits(policy, rows) -> float:
     """Share of the rows whose suffix is recited."""
-    return float(policy.greedy_hits(rows, 0)[:, P - 1 :].all(1).float().mean())
+    return float(policy.greedy_hits(rows, (0,))[:, P - 1 :].all(1).float().mean())
 
 
 def moved(policy) -> float:
@@ -71,7 +71,7 @@ def numpy_logits(network, tokens, first) -> np.ndarray:
 @pytest.mark.parametrize("baseline", ["closed-form", "value-head"])
 def test_an_update_is_the_published_loss(policy, task, settings, baseline):
     settings = replace(settings, baseline=baseline, max_gradient_norm=0.0, temperatures=(0.8, 1.0, 1.6))
-    task = replace(task, eos_token_id=int(task.forget[0, P + 4]))  # where some rollouts, and one row, end early
+    task = replace(task, eos_token_ids=(int(task.forget[0, P + 4]),))  # where some rollouts, and one row, end early
     demem, rollouts, advantages, returns, reference = one_batch(policy, task, settings)
     with torch.no_grad():  # some way from the policy that drew
         for weight in policy.network.parameters():
@@ -214,7 +214,7 @@ def sum_of_path(p: np.ndarray, t: int) -> float:
 def test_advantages_of_a_whole_reward_with_the_kl_in_it(policy, word_task, settings):
     """The second iteration, when the policy has left the original and the value head says something."""
     changed = {"reward": "sacrebleu", "baseline": "value-head", "kl": "fixed", "kl_coefficient": 0.3, "gamma": 0.9}
-    task = replace(word_task, eos_token_id=int(word_task.forget[0, P + 4]))
+    task = replace(word_task, eos_token_ids=(int(word_task.forget[0, P + 4]),))
     demem = Watched(policy, task, replace(settings, **changed, reward_scale=2.0, value_learning_rate=0.05))
     demem.iterate(1)
     demem.iterate(2)
@@ -225,7 +225,7 @@ def test_advantages_of_a_whole_reward_with_the_kl_in_it(policy, word_task, setti
     reference = np.take_along_axis(log_softmax(old), rollouts.actions.numpy()[..., None], 2)[..., 0]
     rewards = -0.3 * (rollouts.logprob.numpy() - reference)
     suffixes = (tensor[:, P - 1 :] for tensor in (rollouts.actions, rollouts.mask, rollouts.true))
-    whole = demem.reward(*suffixes, task.eos_token_id).numpy()
+    whole = demem.reward(*suffixes, task.eos_token_ids).numpy()
     mean = whole[prefix].mean()
     for i, places in enumerate(mask):
         if prefix[i]:
@@ -251,8 +251,8 @@ def gradients_of(fresh, task, settings, change) -> dict[str, Tensor]:
     policy = Policy(fresh())
     demem, rollouts, advantages, returns, _ = one_batch(policy, task, replace(settings, branch_share=0.0))
     actions = rollouts.actions.clone()
-    actions[:, 3] = task.eos_token_id
-    actions[:, 4:], mask = 17, up_to_end(actions, task.eos_token_id)
+    actions[:, 3] = task.eos_token_ids[0]
+    actions[:, 4:], mask = 17, up_to_end(actions, task.eos_token_ids)
     logprob = rollouts.logprob.clone()
     change(actions, logprob, mask)
     context = torch.cat([rollouts.context[:, :P], actions], 1)

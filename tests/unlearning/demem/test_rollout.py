@@ -51,8 +51,9 @@ def test_what_is_impossible_is_never_drawn():
 
 def test_the_end_counts_and_nothing_after_it():
     actions = torch.tensor([[5, 0, 7, 0], [0, 1, 2, 3], [4, 5, 6, 7]])
-    assert up_to_end(actions, 0).int().tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]]
-    assert up_to_end(actions, None).all()
+    assert up_to_end(actions, (0,)).int().tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]]
+    assert up_to_end(actions, (1, 7)).int().tolist() == [[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1]]
+    assert up_to_end(actions, ()).all()
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 2.0])
@@ -115,10 +116,12 @@ def test_what_belongs_to_another_text_does_not_count():
     context = torch.tensor([[5, 0, 7, 8, 9, 0, 3], [5, 4, 7, 8, 9, 6, 3]])
     branches = torch.tensor([True, True])
     # Before the suffix (from 8 on) what follows an end belongs to its text; after it, what comes up to its own end.
-    found = learned(context, branches, 3, 1, 0).int().tolist()
+    found = learned(context, branches, 3, 1, (0,)).int().tolist()
     assert found == [[0, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 1]]
-    assert learned(context, ~branches, 3, 1, 0).int().tolist() == [[0, 0, 1, 1, 1, 0], [0, 0, 1, 1, 1, 1]]
-    assert learned(context, branches, 3, 1, None).all() and learned(context, branches, 3, 3, 0).shape == (2, 4)
+    found = learned(context, branches, 3, 1, (0, 4, 6)).int().tolist()
+    assert found == [[0, 1, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0]]
+    assert learned(context, ~branches, 3, 1, (0,)).int().tolist() == [[0, 0, 1, 1, 1, 0], [0, 0, 1, 1, 1, 1]]
+    assert learned(context, branches, 3, 1, ()).all() and learned(context, branches, 3, 3, (0,)).shape == (2, 4)
 
 
 def test_branches_read_the_true_row_and_draw_beside_it(policy, task, settings):

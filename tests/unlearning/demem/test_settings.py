@@ -16,7 +16,7 @@ from unlearning.method import Task
 
 def task_of(forget_rows: int) -> Task:
     rows = torch.zeros(forget_rows, 4, dtype=torch.int64)
-    return Task(rows, rows, rows, rows, 2, None, None, 0)
+    return Task(rows, rows, rows, rows, 2, None, (), 0)
 
 
 def test_paper_is_the_published_setting():

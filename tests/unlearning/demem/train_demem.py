@@ -66,7 +66,7 @@ def trained(name: str) -> dict[str, torch.Tensor]:
         model.get_output_embeddings().weight.mul_(20.0)
     words = Tokenizer(WordLevel({f"w{number}": number for number in range(24)}, unk_token="w0"))
     rows = torch.randint(1, 24, (12, 12), generator=torch.Generator().manual_seed(1))
-    task = Task(rows[:5], rows[5:8], rows[8:10], rows[10:], 6, PreTrainedTokenizerFast(tokenizer_object=words), 0, 3)
+    task = Task(rows[:5], rows[5:8], rows[8:10], rows[10:], 6, PreTrainedTokenizerFast(tokenizer_object=words), (0,), 3)
     policy, notes = Policy(model), Notes()
     train(policy, task, SETTINGS[name], notes)
     names = sorted(notes.figures[0])
