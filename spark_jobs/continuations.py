@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.measured_run import MeasuredRun
+from spark_jobs.partitions import model_tasks
 from spark_jobs.pipeline import Progress
 from spark_jobs.run_folder import RunFolder, settings_key
 from spark_jobs.watch import run_action
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 WHOLE_SPLITS = ("forget", "held_out")
 _SCHEMA = pa.schema([("sequence_id", pa.int64()), ("model", pa.string()), ("value", pa.float64())])
 _SPARK_SCHEMA = "sequence_id long, model string, value double"
-_LARGEST_TASK = 1024
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class Question:
     Attributes:
         name: In the names of tables and jobs.
         sample: How many rows of each split it is asked about, beside all those of `WHOLE_SPLITS`.
-        answer: model, int [N, T] tokens, P, end-of-text token, rows a pass -> float [N].
+        answer: model, int [N, T] tokens, P, end-of-text tokens, rows a pass -> float [N].
     """
 
     name: str
     sample: int
-    answer: Callable[[PreTrainedModel, np.ndarray, int, int | None, int | None], np.ndarray]
+    answer: Callable[[PreTrainedModel, np.ndarray, int, tuple[int, ...], int | None], np.ndarray]
 
     def chosen(self) -> Column:
         """Whether a row with columns `split` and `place` is asked about."""
@@ -199,7 +199,7 @@ def _ask(
     kept = f"{name}-{settings_key(depends_on | {'rows': inputs})}"
     path = keep.table(kept)
     if not path.is_dir():
-        tasks = max(spark.sparkContext.defaultParallelism * 4, -(-inputs[0] // _LARGEST_TASK))
+        tasks = model_tasks(spark, inputs[0], run.device)
         frame = (
             rows.select("sequence_id", "model", "tokens")
             .repartition(tasks, F.xxhash64("sequence_id", "model"))
@@ -225,9 +225,7 @@ def _answer_batches(question: Question, run: MeasuredRun, eos_token_ids: tuple[i
 
     @workers.settled
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            if batch.num_rows == 0:
-                continue
+        for batch in workers.together(batches):
             model = workers.model(name, revision, dtype, device)
             tokens = workers.matrix(batch.column("tokens"), batch.num_rows)
             values = question.answer(model, tokens, prefix_tokens, eos_token_ids, batch_size)

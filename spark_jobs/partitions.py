@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
+from metrics.loading import resolve_device
+
 ROWS_PER_TASK = 16_384
+# Rows that a model reads: what a CPU is busy with for a while, and what fills a GPU for one pass.
+_MODEL_ROWS = 1024
 
 
 def tasks_for(rows: int) -> int:
@@ -15,6 +19,26 @@ def tasks_for(rows: int) -> int:
 def spread(spark: SparkSession, rows: int) -> int:
     """Pieces for `rows` rows on this session: as `tasks_for`, and two for each core at least."""
     return max(2 * spark.sparkContext.defaultParallelism, tasks_for(rows))
+
+
+def model_tasks(spark: SparkSession, rows: int, device: str) -> int:
+    """Pieces for `rows` rows that a model reads, each in a task with the model on its device.
+
+    A local Spark knows of no GPU: there one task at a time reads them all, else every core would hold a model on the
+    card. On a cluster with GPUs a piece has rows enough for a pass, but no more than `ROWS_PER_TASK`.
+
+    Args:
+        spark: The session.
+        rows: How many.
+        device: What was asked for, as in `RunConfig`.
+    """
+    context, conf = spark.sparkContext, spark.sparkContext.getConf()
+    plenty, full = 4 * context.defaultParallelism, -(-rows // _MODEL_ROWS)
+    if context.master.startswith("local"):
+        return max(plenty, full) if resolve_device(device) == "cpu" else 1
+    if device.startswith("cuda") or (device == "auto" and conf.contains("spark.task.resource.gpu.amount")):
+        return max(1, min(plenty, full), tasks_for(rows))
+    return max(plenty, full)
 
 
 def set_shuffle_partitions(spark: SparkSession, rows: int) -> None:

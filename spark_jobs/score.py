@@ -16,11 +16,11 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from metrics.token_scores import ScoreLevel
 from spark_jobs import workers
 from spark_jobs.draw import is_drawn
+from spark_jobs.partitions import model_tasks
 from spark_jobs.run_folder import RunFolder
 from spark_jobs.schemas import arrow_schema, scores_columns
 from spark_jobs.watch import run_action
 
-_LARGEST_TASK = 1024
 # Each chunk reads all sequences to find its own.
 _MOST_CHUNKS = 32
 
@@ -49,9 +49,7 @@ def _score_batches(settings: ScoreSettings) -> workers.ArrowFunction:
         from metrics.forward_pass import score
         from metrics.memory import give_back_freed
 
-        for batch in batches:
-            if batch.num_rows == 0:
-                continue
+        for batch in workers.together(batches):
             model = workers.model(settings.model, settings.revision, settings.dtype, settings.device)
             scores = score(
                 model,
@@ -101,7 +99,6 @@ def score_table(
         )
     chunks = min(_MOST_CHUNKS, max(1, math.ceil(rows / settings.checkpoint_rows)))
     output = from_arrow_schema(arrow_schema(scores_columns(settings.level)))
-    cores = spark.sparkContext.defaultParallelism
     per_chunk = rows / chunks
     done = 0
     for number in range(chunks):
@@ -114,7 +111,7 @@ def score_table(
         for stale in parts.glob(f"{name}-*"):
             stale.unlink()
         in_chunk = F.pmod(F.xxhash64("sequence_id"), F.lit(chunks)) == number
-        tasks = max(cores * 4, math.ceil(per_chunk / _LARGEST_TASK))
+        tasks = model_tasks(spark, math.ceil(per_chunk), settings.device)
         writing = folder.writing(f"scores-{name}")
         frame = (
             sequences.where(in_chunk)

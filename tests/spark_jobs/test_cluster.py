@@ -148,6 +148,7 @@ from pathlib import Path
 sys.path.insert(0, {repository!r})
 import pyarrow as pa
 from data.cache import cache_dir
+from spark_jobs.partitions import model_tasks
 from spark_jobs.session import start
 
 def devices(batches):
@@ -161,6 +162,8 @@ def devices(batches):
 spark = start("gpus", Path({folder!r}), None, 4140, cache_dir())
 rows = spark.range(0, 8, 1, 8).mapInArrow(devices, "devices string").collect()
 print(*sorted({{row.devices for row in rows}}), sep="\\n")
+sizes = (100, 8_192, 300_000)
+print([[model_tasks(spark, rows, device) for rows in sizes] for device in ("auto", "cuda:1", "cpu")])
 """
 
 
@@ -177,4 +180,5 @@ def test_each_task_uses_the_gpu_assigned_to_it(cluster: LoopbackCluster, tmp_pat
     printed = submitted(cluster, *confs, program, cwd=tmp_path)
     expected = [f"cuda:{gpu} cuda:{gpu} cpu cuda:7" for gpu in cluster.gpus()]
     assert len(expected) == 2
-    assert printed.splitlines() == expected
+    # Pieces for a model: with GPUs of 1,024 rows at least, on CPUs four for each of two cores.
+    assert printed.splitlines() == [*expected, str([[1, 8, 19], [1, 8, 19], [8, 8, 293]])]
