@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 # Of glibc's `malloc.h`, for `mallopt`, and of Linux's `mman.h`, for `madvise`.
@@ -30,30 +31,54 @@ def give_back_freed() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def give_back_maps(addresses: Sequence[int]) -> int:
-    """Returns the pages of files that are mapped into memory; what is still used of them is read from the file again.
+@dataclass(frozen=True)
+class FileMap:
+    """A file that is mapped into memory.
 
-    safetensors maps a file rather than reading it, and a page that was looked at once, to pack it, stays resident. Only
-    maps are given back of which no page was written to, since such pages exist nowhere else.
+    Attributes:
+        addresses: From its first byte in memory to its last.
+        path: The file; not there any more where its name ends with " (deleted)".
+        offset: The byte of the file that its first byte is.
+    """
+
+    addresses: range
+    path: Path
+    offset: int
+
+
+def unwritten_maps(addresses: Sequence[int]) -> list[FileMap]:
+    """The maps of files that hold these addresses and of which no page was written to: such pages exist nowhere else.
 
     Args:
-        addresses: Of weights. Those in memory of no file are left alone.
+        addresses: Of weights. Those in memory of no file are in none of them.
 
     Returns:
-        Bytes given back; 0 where Linux's list of maps is absent.
+        By address; none where Linux's list of maps is absent.
     """
-    given = 0
+    found = []
+    with contextlib.suppress(OSError):
+        listed = Path("/proc/self/smaps").read_text(errors="surrogateescape")
+        for one in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", listed):
+            span, _, offset, _, inode, *path = one.split("\n", 1)[0].split(maxsplit=5)
+            first, end = (int(address, 16) for address in span.split("-"))
+            if inode == "0" or not any(first <= address < end for address in addresses):
+                continue
+            sizes = dict(re.findall(r"^(Anonymous|Swap): +(\d+) kB$", one, re.MULTILINE))
+            if sizes.get("Anonymous") == "0" and sizes.get("Swap") == "0":
+                found.append(FileMap(range(first, end), Path(*path), int(offset, 16)))
+    return found
+
+
+def give_back(maps: Sequence[FileMap]) -> None:
+    """Returns the pages of files that are mapped into memory; what is still used of them is read from the file again.
+
+    safetensors maps a file rather than reading it, and a page that was looked at once, to pack it, stays resident.
+
+    Args:
+        maps: As `unwritten_maps` found them, and not written to since.
+    """
     with contextlib.suppress(OSError, AttributeError):
         madvise = ctypes.CDLL("libc.so.6").madvise
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        listed = Path("/proc/self/smaps").read_text(errors="surrogateescape")
-        for one in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", listed):
-            span, _, _, _, inode = one.split(maxsplit=5)[:5]
-            start, end = (int(address, 16) for address in span.split("-"))
-            if inode == "0" or not any(start <= address < end for address in addresses):
-                continue
-            sizes = dict(re.findall(r"^(Rss|Anonymous|Swap): +(\d+) kB$", one, re.MULTILINE))
-            is_written = sizes.get("Anonymous") != "0" or sizes.get("Swap") != "0"
-            if not is_written and madvise(start, end - start, _MADV_DONTNEED) == 0:
-                given += int(sizes["Rss"]) * 1024
-    return given
+        for one in maps:
+            madvise(one.addresses.start, len(one.addresses), _MADV_DONTNEED)

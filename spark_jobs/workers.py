@@ -87,8 +87,9 @@ def model(name: str, revision: str | None, dtype: str, device: str) -> PreTraine
 def _model(name: str, revision: str | None, dtype: str, device: str) -> PreTrainedModel:
     import torch
 
+    from metrics.file_embedding import read_embedding_from_file
     from metrics.loading import load_model
-    from metrics.memory import give_back_maps, keep_freed
+    from metrics.memory import give_back, keep_freed, unwritten_maps
     from metrics.packed_linear import pack_linears
 
     _quiet()
@@ -97,7 +98,9 @@ def _model(name: str, revision: str | None, dtype: str, device: str) -> PreTrain
     loaded = load_model(name, revision, dtype, device)
     mapped = [weight.data_ptr() for weight in loaded.parameters()]
     if pack_linears(loaded):
-        give_back_maps(mapped)
+        files = unwritten_maps(mapped)
+        read_embedding_from_file(loaded, files)
+        give_back(files)
     return loaded
 
 

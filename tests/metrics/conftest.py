@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,3 +122,20 @@ def tiny_model() -> Callable[[str], PreTrainedModel]:
         return AutoModelForCausalLM.from_config(config).eval()
 
     return build
+
+
+@pytest.fixture
+def resident() -> Callable[[torch.Tensor], int]:
+    """How many bytes are in memory of the map that holds a weight (Linux)."""
+
+    def size(weight: torch.Tensor) -> int:
+        inside = False
+        for line in Path("/proc/self/smaps").read_text().splitlines():
+            if "-" in (address := line.split()[0]):
+                start, end = (int(part, 16) for part in address.split("-"))
+                inside = start <= weight.data_ptr() < end
+            elif inside and line.startswith("Rss:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("no map holds the weight")
+
+    return size

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from metrics.memory import give_back_maps
+from metrics.memory import give_back, unwritten_maps
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's list of a process's maps is absent")
 ROWS = 4_000_000  # 16 MB
@@ -22,37 +22,29 @@ def mapped(tmp_path):
     return weight
 
 
-def _resident(weight):
-    """Bytes in memory of the map that holds it."""
-    inside = False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        if "-" in (address := line.split()[0]):
-            start, end = (int(part, 16) for part in address.split("-"))
-            inside = start <= weight.data_ptr() < end
-        elif inside and line.startswith("Rss:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no map holds the weight")
+class TestMaps:
+    def test_what_is_mapped_and_where_from(self, mapped, tmp_path):
+        (found,) = unwritten_maps([mapped.data_ptr()])
+        assert mapped.data_ptr() in found.addresses and mapped.data_ptr() + mapped.nbytes - 1 in found.addresses
+        assert found.path == tmp_path / "5e1f9a"
+        with found.path.open("rb") as file:
+            file.seek(found.offset + mapped.data_ptr() - found.addresses.start)
+            assert file.read(mapped.nbytes) == mapped.numpy().tobytes()
 
-
-class TestGiveBackMaps:
-    def test_mapped_pages_are_given_back_and_read_again(self, mapped):
-        before = _resident(mapped)
+    def test_pages_are_given_back_and_read_again(self, mapped, resident):
+        before = resident(mapped)
         assert before >= 4 * ROWS
-        given = give_back_maps([mapped.data_ptr()])
-        assert given >= before and _resident(mapped) < before // 2
+        give_back(unwritten_maps([mapped.data_ptr()]))
+        assert resident(mapped) < before // 2
         assert torch.equal(mapped, torch.arange(float(ROWS)))
 
-    def test_a_map_that_was_written_to_stays(self, mapped):
+    def test_a_map_that_was_written_to_is_not_among_them(self, mapped):
         mapped[7] = -1.0
-        before = _resident(mapped)
-        give_back_maps([mapped.data_ptr()])
-        assert _resident(mapped) == before
-        assert mapped[7] == -1.0
+        assert unwritten_maps([mapped.data_ptr()]) == []
 
-    def test_weights_of_no_file_stay(self):
+    def test_weights_of_no_file_are_in_none(self):
         weight = torch.arange(float(ROWS))
-        assert give_back_maps([weight.data_ptr()]) == 0
-        assert torch.equal(weight, torch.arange(float(ROWS)))
+        assert unwritten_maps([weight.data_ptr()]) == []
 
 
 FREED = """
