@@ -189,18 +189,27 @@ def variants_of(
         for share in SHARES[1:]:
             variants[f"{level.option} scores, {share:.0%} memorized"] = ours(share, level)
     if packed is not plain:
-        variants["label only, 50% memorized, layers not packed"] = ours(0.5, ScoreLevel.EXTRACTABLE, plain)
+        for how, model in (
+            ("no layer", plain),
+            ("the head", packed_copy(plain, False)),
+            ("all", packed_copy(plain, True)),
+        ):
+            variants[f"label only, 50% memorized, {how} packed"] = ours(0.5, ScoreLevel.EXTRACTABLE, model)
     return variants
+
+
+def packed_copy(model: PreTrainedModel, body: bool | None = None) -> PreTrainedModel:
+    """Another model of the same weights, with packed layers as `pack_linears` says."""
+    copied = copy.deepcopy(model)
+    pack_linears(copied, body=body)
+    return copied
 
 
 def measure(console: Console, name: str, plain: PreTrainedModel, rows: int | None, repeats: int) -> None:
     """Measures one model and prints its table."""
     device = plain.device.type
     rows = rows or ROWS.get(device, 128)
-    packed = plain
-    if device == "cpu":
-        packed = copy.deepcopy(plain)
-        pack_linears(packed)
+    packed = packed_copy(plain) if device == "cpu" else plain
     eos = plain.generation_config.eos_token_id  # as `metrics.loading`
     vocab = plain.config.get_text_config().vocab_size
     tokens = np.random.default_rng(0).integers(1, vocab, (rows, PREFIX + SUFFIX))

@@ -1,9 +1,13 @@
 """Linear layers with weights packed for the CPU: the same products in less than half the time.
 
 `torch.nn.functional.linear` in float32 hands its weight to the BLAS as it lies in memory, to be packed anew at every
-call, and on AMD processors MKL uses but 256-bit kernels. oneDNN takes the weight packed once and for all. How torch
-itself does it under `torch.compile(..., freezing=True)` is what is called here; the two operators are private to torch,
-so they are tried once on this machine, and where they are absent or do not multiply right a model stays as it is.
+call, and on AMD processors MKL uses but 256-bit kernels. oneDNN takes the weight packed once and for all. That pays for
+the head, which has a large weight beside few rows, and with AVX-512 for every layer; with AVX2 the others are as fast or
+faster as they are (`benchmarks/scoring.py` has both), and stay in the file that all workers map.
+
+How torch itself does it under `torch.compile(..., freezing=True)` is what is called here; the two operators are private
+to torch, so they are tried once on this machine, and where they are absent or do not multiply right a model stays as it
+is.
 """
 
 from __future__ import annotations
@@ -86,22 +90,27 @@ def can_pack() -> bool:
     return product.tolist() == [[18.0, 46.0]]
 
 
-def pack_linears(model: PreTrainedModel) -> int:
+def pack_linears(model: PreTrainedModel, *, body: bool | None = None) -> int:
     """Packs the linear layers of a model for inference, one after the other, so that memory does not double.
 
     The model can only be run from then on: its packed weights can't be trained, saved or moved.
 
     Args:
         model: In evaluation mode, without gradients. Nothing happens unless it is float32 on a CPU.
+        body: Whether layers beside the head are; None where it pays.
 
     Returns:
         How many layers were packed.
     """
     if not can_pack():
         return 0
-    embedded = model.get_input_embeddings().weight
+    embedded, head = model.get_input_embeddings().weight, model.get_output_embeddings()
+    body = torch.backends.cpu.get_cpu_capability() != "AVX2" if body is None else body
     places = [
-        (parent, name) for parent in model.modules() for name, child in parent.named_children() if _is_linear(child)
+        (parent, name)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if _is_linear(child) and (body or child is head)
     ]
     packed = 0
     for parent, name in places:

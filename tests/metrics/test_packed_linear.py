@@ -57,7 +57,7 @@ def test_every_score_is_that_of_the_plain_model(memorized):
     wanted = np.arange(len(tokens)) % 40 == 0
     plain = score(memorized.model, tokens, 12, (8, 12), level=ScoreLevel.FULL, eos_token_id=0, el_rows=wanted)
     model = copy.deepcopy(memorized.model)
-    assert pack_linears(model) == 2 * 4 + 1
+    assert pack_linears(model, body=True) == 2 * 4 + 1
     assert not any(type(module) is nn.Linear for module in model.modules())
     packed = score(model, tokens, 12, (8, 12), level=ScoreLevel.FULL, eos_token_id=0, el_rows=wanted)
     assert (plain.first_mismatch[:, 1] == 12).sum() > 50
@@ -75,7 +75,7 @@ def test_conv1d_is_packed_and_a_tied_head_leaves_the_embedding():
     model.requires_grad_(False)
     ids = torch.arange(20).view(2, 10)
     before = model(ids).logits
-    assert pack_linears(model) == 2 * 4 + 1
+    assert pack_linears(model, body=True) == 2 * 4 + 1
     torch.testing.assert_close(model(ids).logits, before, rtol=1e-4, atol=1e-5)
 
 
@@ -83,23 +83,31 @@ def test_a_large_tied_head_is_not_copied(monkeypatch):
     model = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=32, n_layer=1, n_head=2, n_positions=64)).eval()
     model.requires_grad_(False)
     monkeypatch.setattr(packed_linear, "_LARGEST_COPY_BYTES", 300 * 32 * 4 - 1)
-    assert pack_linears(model) == 4
+    assert pack_linears(model, body=True) == 4
     assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
 def test_the_plain_weights_are_freed(memorized):
     model = copy.deepcopy(memorized.model)
     weights = [weakref.ref(module.weight) for module in model.modules() if type(module) is nn.Linear]
-    pack_linears(model)
+    pack_linears(model, body=True)
     gc.collect()
     assert len(weights) == 9 and all(weight() is None for weight in weights)
 
 
+@pytest.mark.parametrize(("capability", "packed"), [("AVX2", 1), ("AVX512", 9), ("DEFAULT", 9)])
+def test_the_body_is_packed_where_it_pays(memorized, monkeypatch, capability, packed):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    model = copy.deepcopy(memorized.model)
+    assert pack_linears(model) == packed
+    assert type(model.get_output_embeddings()) is PackedLinear
+
+
 def test_what_can_not_be_packed_stays_as_it_is(memorized, monkeypatch):
     half = copy.deepcopy(memorized.model).to(torch.bfloat16)
-    assert pack_linears(half) == 0
+    assert pack_linears(half, body=True) == 0
     trained = copy.deepcopy(memorized.model).requires_grad_(True)
-    assert pack_linears(trained) == 0
+    assert pack_linears(trained, body=True) == 0
     # Another torch: the operator is gone, takes other arguments, or multiplies wrong.
     for broken in (
         lambda *_: (_ for _ in ()).throw(NotImplementedError("no such operator")),
@@ -108,7 +116,7 @@ def test_what_can_not_be_packed_stays_as_it_is(memorized, monkeypatch):
     ):
         can_pack.cache_clear()
         monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", broken)
-        assert pack_linears(copy.deepcopy(memorized.model)) == 0
+        assert pack_linears(copy.deepcopy(memorized.model), body=True) == 0
     monkeypatch.undo()
     can_pack.cache_clear()
-    assert pack_linears(copy.deepcopy(memorized.model)) == 9
+    assert pack_linears(copy.deepcopy(memorized.model), body=True) == 9
