@@ -2,8 +2,8 @@
 
 `torch.nn.functional.linear` in float32 hands its weight to the BLAS as it lies in memory, to be packed anew at every
 call, and on AMD processors MKL uses but 256-bit kernels. oneDNN takes the weight packed once and for all. That pays for
-the head, which has a large weight beside few rows, and with AVX-512 for every layer; with AVX2 the others are as fast or
-faster as they are (`benchmarks/scoring.py` has both), and stay in the file that all workers map.
+the head, which has a large weight beside few rows, and with AVX-512 for every layer; with AVX2 the others are as fast
+as they are, or faster (`benchmarks/scoring.py` has both), and stay in the file that all workers map.
 
 How torch itself does it under `torch.compile(..., freezing=True)` is what is called here; the two operators are private
 to torch, so they are tried once on this machine, and where they are absent or do not multiply right a model stays as it
