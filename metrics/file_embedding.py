@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -24,25 +24,17 @@ _LEAST = 2**26
 class FileEmbedding(nn.Module):
     """In place of an `nn.Embedding`, for inference on a CPU."""
 
-    def __init__(self, weight: nn.Parameter, path: Path, offset: int) -> None:
-        """Opens the file.
+    def __init__(self, weight: nn.Parameter, file: BinaryIO, offset: int) -> None:
+        """Reads from a file from now on.
 
         Args:
             weight: [V, width], contiguous.
-            path: Where its rows are stored, one after the other.
+            file: Where its rows are stored, one after the other.
             offset: From this byte on.
-
-        Raises:
-            OSError: There is no such file, or it can't be read.
-            ValueError: Other rows are stored there.
         """
         super().__init__()
         self.weight = weight
-        self._path, self._offset = path, offset
-        self._file = path.open("rb", buffering=0)
-        some = torch.tensor([0, len(weight) // 2, len(weight) - 1])
-        if not torch.equal(self(some).view(torch.uint8), weight[some].view(torch.uint8)):
-            raise ValueError(f"the weights at byte {offset} of {path} are others than those in memory")
+        self._file, self._offset = file, offset
 
     def forward(self, tokens: Tensor) -> Tensor:
         """int64 [...] to [..., width].
@@ -58,7 +50,7 @@ class FileEmbedding(nn.Module):
         found = self.weight.new_empty(len(distinct), width)
         for token, row in zip(distinct.tolist(), found.view(torch.uint8).numpy(), strict=True):
             if os.preadv(self._file.fileno(), [row], self._offset + token * row.nbytes) != row.nbytes:
-                raise OSError(f"{self._path} has become shorter since the model was loaded from it")
+                raise OSError(f"{self._file.name} has become shorter since the model was loaded from it")
         return found[place]
 
 
@@ -73,18 +65,26 @@ def read_embedding_from_file(model: PreTrainedModel, maps: Sequence[FileMap]) ->
         Whether it did.
     """
     embedding = model.get_input_embeddings()
+    if type(embedding) is not nn.Embedding or embedding.max_norm is not None or embedding.weight.nbytes < _LEAST:
+        return False
     table = embedding.weight
-    if type(embedding) is not nn.Embedding or embedding.max_norm is not None or table.nbytes < _LEAST:
-        return False
     owners = sum(weight is table for module in model.modules() for weight in module.parameters(recurse=False))
-    if owners > 1 or not table.is_contiguous():
+    first, last = table.data_ptr(), table.data_ptr() + table.nbytes - 1
+    its_map = next((one for one in maps if first in one.addresses and last in one.addresses), None)
+    if owners > 1 or not table.is_contiguous() or its_map is None:
         return False
-    for one in maps:
-        if table.data_ptr() in one.addresses and table.data_ptr() + table.nbytes - 1 in one.addresses:
-            offset = one.offset + table.data_ptr() - one.addresses.start
-            try:
-                model.set_input_embeddings(FileEmbedding(table, one.path, offset))
-            except (OSError, ValueError):  # deleted or replaced since
-                return False
-            return True
-    return False
+    try:
+        file = its_map.path.open("rb", buffering=0)
+    except OSError:  # deleted since
+        return False
+    own = FileEmbedding(table, file, its_map.offset + first - its_map.addresses.start)
+    some = torch.tensor([0, len(table) // 2, len(table) - 1])
+    try:
+        is_same = os.fstat(file.fileno()).st_ino == its_map.inode and torch.equal(own(some), table[some])
+        if is_same:
+            model.set_input_embeddings(own)
+    except (OSError, AttributeError, NotImplementedError):  # shorter; or a model that lets nobody replace it
+        is_same = False
+    if not is_same:
+        file.close()
+    return is_same

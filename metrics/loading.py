@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from metrics.model_errors import ModelError, explain
 
 if TYPE_CHECKING:
-    from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 
@@ -36,10 +36,10 @@ class ModelInfo:
         parameters: How many weights it has, shared ones counted once.
         eos_token_ids: The end-of-text tokens, as `generate` takes them: of generation_config.json where there is one,
             else of config.json; none where it has none.
-        fingerprint: Changes with the weights. `commit:<id>` for a hub model. For a folder `sha256:<hex>`
+        fingerprint: Changes with the weights. `commit:<id>` for a hub model; for a folder `sha256:<hex>`
             over the names, sizes and contents of config.json and every safetensors file; of a file over
-            2 GiB only the header, 256 evenly spaced blocks of 1 MiB and the end are read. Over the end-of-text tokens,
-            too, where they are others than the first that config.json names.
+            2 GiB only the header, 256 evenly spaced blocks of 1 MiB and the end are read. And with the end-of-text
+            tokens, where they are others than the first that config.json names.
     """
 
     name: str
@@ -186,8 +186,9 @@ def describe_model(name: str, revision: str | None = None) -> ModelInfo:
     rows = model.get_input_embeddings().weight.shape[0]
     path = Path(name).expanduser()
     commit = _commit(config)
-    eos = _token_ids(_generation_config(config, name, commit).eos_token_id, rows)
-    is_usual = eos == _token_ids(text_config.eos_token_id, rows)[:1]
+    eos = _eos_token_ids(name, revision, commit, rows)
+    is_usual = eos == _possible(_listed(text_config.eos_token_id)[:1], rows)
+    beside = "" if is_usual else str(eos)
     return ModelInfo(
         name=name,
         revision=commit,
@@ -195,23 +196,35 @@ def describe_model(name: str, revision: str | None = None) -> ModelInfo:
         max_positions=getattr(text_config, "max_position_embeddings", None),
         parameters=sum(weight.numel() for weight in model.parameters()),
         eos_token_ids=eos,
-        fingerprint=_fingerprint(path, "" if is_usual else str(eos)) if path.is_dir() else f"commit:{commit}",
+        fingerprint=_fingerprint(path, beside) if path.is_dir() else f"commit:{commit}{beside}",
     )
 
 
-def _generation_config(config: PreTrainedConfig, name: str, commit: str | None) -> GenerationConfig:
+def _eos_token_ids(name: str, revision: str | None, commit: str | None, rows: int) -> tuple[int, ...]:
+    """What `generate` stops at, read as `from_pretrained` of a model does."""
     from transformers import GenerationConfig
 
+    where = {"pretrained_model_name": _source(name), "revision": commit or "main"}
     try:
-        return GenerationConfig.from_pretrained(_source(name), revision=commit or "main")
-    except OSError:  # no such file: as `from_pretrained` of a model does
-        return GenerationConfig.from_model_config(config)
+        try:
+            found = GenerationConfig.from_pretrained(**where)
+        except OSError:  # there is no generation_config.json
+            found = GenerationConfig.from_pretrained(**where, config_file_name="config.json", _from_model_config=True)
+    except Exception as error:
+        raise explain(error, name, revision) from error
+    ids = _listed(found.eos_token_id)
+    if any(type(token) is not int for token in ids):
+        raise ModelError(f"the model {name} has the end-of-text tokens {ids}: expected numbers")
+    return _possible(ids, rows)
 
 
-def _token_ids(ids: int | list[int] | None, rows: int) -> tuple[int, ...]:
-    """As a tuple, without those that no model of so many ids can give."""
-    ids = [] if ids is None else [ids] if isinstance(ids, int) else ids
-    return tuple(token for token in ids if 0 <= token < rows)
+def _listed(ids: int | list[int] | None) -> list[int]:
+    return [] if ids is None else ids if isinstance(ids, list) else [ids]
+
+
+def _possible(ids: list[int], rows: int) -> tuple[int, ...]:
+    """Each once, without those that no model of so many ids can give."""
+    return tuple(token for token in dict.fromkeys(ids) if 0 <= token < rows)
 
 
 def _check_folder(name: str) -> None:

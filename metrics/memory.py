@@ -39,11 +39,13 @@ class FileMap:
         addresses: From its first byte in memory to its last.
         path: The file; not there any more where its name ends with " (deleted)".
         offset: The byte of the file that its first byte is.
+        inode: The file's number on its disk.
     """
 
     addresses: range
     path: Path
     offset: int
+    inode: int
 
 
 def unwritten_maps(addresses: Sequence[int]) -> list[FileMap]:
@@ -65,7 +67,7 @@ def unwritten_maps(addresses: Sequence[int]) -> list[FileMap]:
                 continue
             sizes = dict(re.findall(r"^(Anonymous|Swap): +(\d+) kB$", one, re.MULTILINE))
             if sizes.get("Anonymous") == "0" and sizes.get("Swap") == "0":
-                found.append(FileMap(range(first, end), Path(*path), int(offset, 16)))
+                found.append(FileMap(range(first, end), Path(*path), int(offset, 16), int(inode)))
     return found
 
 

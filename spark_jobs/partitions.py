@@ -25,7 +25,7 @@ def model_tasks(spark: SparkSession, rows: int, device: str) -> int:
     """Pieces for `rows` rows that a model reads, each in a task with the model on its device.
 
     A local Spark knows of no GPU: there one task at a time reads them all, else every core would hold a model on the
-    card. On a cluster with GPUs a piece has rows enough for a pass, but no more than `ROWS_PER_TASK`.
+    card. On a cluster with GPUs a piece has rows enough for a pass, and some `ROWS_PER_TASK` at most.
 
     Args:
         spark: The session.
@@ -33,12 +33,12 @@ def model_tasks(spark: SparkSession, rows: int, device: str) -> int:
         device: What was asked for, as in `RunConfig`.
     """
     context, conf = spark.sparkContext, spark.sparkContext.getConf()
-    plenty, full = 4 * context.defaultParallelism, -(-rows // _MODEL_ROWS)
-    if context.master.startswith("local"):
-        return max(plenty, full) if resolve_device(device) == "cpu" else 1
+    plenty = 4 * context.defaultParallelism
+    if context.master.split("[")[0] == "local" and not resolve_device(device).startswith("cpu"):
+        return 1
     if device.startswith("cuda") or (device == "auto" and conf.contains("spark.task.resource.gpu.amount")):
-        return max(1, min(plenty, full), tasks_for(rows))
-    return max(plenty, full)
+        return max(min(plenty, rows // _MODEL_ROWS), tasks_for(rows))
+    return max(plenty, -(-rows // _MODEL_ROWS))
 
 
 def set_shuffle_partitions(spark: SparkSession, rows: int) -> None:

@@ -97,14 +97,24 @@ def test_one_that_was_written_to_stays(folder):
     stays(model)
 
 
-def test_one_whose_file_was_deleted_or_replaced_stays(folder):
+def test_one_whose_file_was_deleted_or_replaced_stays(folder, tmp_path):
     model = load_model(str(folder), device="cpu")
+    maps = files_of(model)
     file = folder / "model.safetensors"
-    shutil.copy(file, folder / "copy")
+    shutil.copy(file, tmp_path / "same")
     file.unlink()
     stays(model)
-    maps = files_of(model)
-    with pytest.raises(OSError):
-        FileEmbedding(model.get_input_embeddings().weight, maps[0].path, 0)
-    with pytest.raises(ValueError, match="others than those in memory"):
-        FileEmbedding(model.get_input_embeddings().weight, folder / "copy", 0)
+    assert not read_embedding_from_file(model, maps)
+    shutil.move(tmp_path / "same", file)
+    assert not read_embedding_from_file(model, maps)
+    assert type(model.get_input_embeddings()) is torch.nn.Embedding
+
+
+def test_a_model_that_lets_nobody_replace_it(folder, monkeypatch):
+    model = load_model(str(folder), device="cpu")
+
+    def refuse(module):
+        raise NotImplementedError
+
+    monkeypatch.setattr(model, "set_input_embeddings", refuse)
+    stays(model)

@@ -83,7 +83,32 @@ def test_end_of_text_tokens_are_those_that_generate_takes(folder):
         assert info.eos_token_ids == ((5, 3, 95) if tokens == [5, 3, 95, 96] else (3,) if tokens else ())
         assert (info.fingerprint == before.fingerprint) == (info.eos_token_ids == (3,))
     file.unlink()
-    assert describe_model(str(folder)) == before
+    config = folder / "config.json"
+    for tokens in (3, [3, 3], [96, 7], [7, 9], None, "left out"):
+        content = json.loads(config.read_text()) | {"eos_token_id": tokens}
+        if tokens == "left out":
+            del content["eos_token_id"]
+        config.write_text(json.dumps(content))
+        theirs = load_model(str(folder), device="cpu").generation_config.eos_token_id
+        theirs = theirs if isinstance(theirs, list) else [theirs]
+        found = describe_model(str(folder)).eos_token_ids
+        assert found == tuple(token for token in dict.fromkeys(theirs) if token is not None and token < 96)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"eos_token_id": "7"}, r"model .* has the end-of-text tokens \['7'\]: expected numbers"),
+        ({"eos_token_id": [7.0]}, r"tokens \[7.0\]: expected"),
+        ({"eos_token_id": True}, r"tokens \[True\]: expected"),
+        ({"max_new_tokens": -3}, "can't be read"),
+        ([], "can't be read"),
+    ],
+)
+def test_a_damaged_generation_config(folder, content, message):
+    (folder / "generation_config.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=message):
+        describe_model(str(folder))
 
 
 def test_the_fingerprint_follows_the_content(folder, tmp_path, monkeypatch):

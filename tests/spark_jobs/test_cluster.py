@@ -162,7 +162,7 @@ def devices(batches):
 spark = start("gpus", Path({folder!r}), None, 4140, cache_dir())
 rows = spark.range(0, 8, 1, 8).mapInArrow(devices, "devices string").collect()
 print(*sorted({{row.devices for row in rows}}), sep="\\n")
-sizes = (100, 8_192, 300_000)
+sizes = (100, 2_100, 8_192, 300_000)
 print([[model_tasks(spark, rows, device) for rows in sizes] for device in ("auto", "cuda:1", "cpu")])
 """
 
@@ -181,4 +181,4 @@ def test_each_task_uses_the_gpu_assigned_to_it(cluster: LoopbackCluster, tmp_pat
     expected = [f"cuda:{gpu} cuda:{gpu} cpu cuda:7" for gpu in cluster.gpus()]
     assert len(expected) == 2
     # Pieces for a model: with GPUs of 1,024 rows at least, on CPUs four for each of two cores.
-    assert printed.splitlines() == [*expected, str([[1, 8, 19], [1, 8, 19], [8, 8, 293]])]
+    assert printed.splitlines() == [*expected, str([[1, 2, 8, 19], [1, 2, 8, 19], [8, 8, 8, 293]])]

@@ -10,7 +10,8 @@ from spark_jobs import partitions
 
 def test_every_core_has_a_model_on_a_cpu(spark: SparkSession) -> None:
     cores = spark.sparkContext.defaultParallelism
-    assert partitions.model_tasks(spark, 100, "cpu") == 4 * cores
+    for device in ("cpu", "cpu:0"):
+        assert partitions.model_tasks(spark, 100, device) == 4 * cores
     assert partitions.model_tasks(spark, 1_000_000, "cpu") == 977
 
 
