@@ -214,7 +214,10 @@ def _eos_token_ids(name: str, revision: str | None, commit: str | None, rows: in
         raise explain(error, name, revision) from error
     ids = _listed(found.eos_token_id)
     if any(type(token) is not int for token in ids):
-        raise ModelError(f"the model {name} has the end-of-text tokens {ids}: expected numbers")
+        raise ModelError(
+            f"the model {name} has the end-of-text tokens {ids}: expected numbers, in generation_config.json or, where "
+            "that is absent, in config.json"
+        )
     return _possible(ids, rows)
 
 
