@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from metrics.loading import resolve_device
+from spark_jobs.session import is_local
 
 ROWS_PER_TASK = 16_384
 # Rows that a model reads: what a CPU is busy with for a while, and what fills a GPU for one pass.
@@ -34,7 +35,7 @@ def model_tasks(spark: SparkSession, rows: int, device: str) -> int:
     """
     context, conf = spark.sparkContext, spark.sparkContext.getConf()
     plenty = 4 * context.defaultParallelism
-    if context.master.split("[")[0] == "local" and not resolve_device(device).startswith("cpu"):
+    if is_local(context.master) and not resolve_device(device).startswith("cpu"):
         return 1
     if device.startswith("cuda") or (device == "auto" and conf.contains("spark.task.resource.gpu.amount")):
         return max(min(plenty, rows // _MODEL_ROWS), tasks_for(rows))

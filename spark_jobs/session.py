@@ -39,7 +39,12 @@ _LOGGING = Path(__file__).resolve().parent / "log4j2.properties"
 _JAVA_OPTIONS = ("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS")
 _SHIPPED = ("data", "metrics", "spark_jobs")
 _ZIP = "unrecite.zip"
-_LOCAL, _STANDALONE = re.compile(r"local(\[|$)"), re.compile(r"spark://")
+_STANDALONE = "spark://"
+
+
+def is_local(master: str) -> bool:
+    """Whether Spark's tasks run on this machine, in threads of its one process, which knows of no GPU."""
+    return re.match(r"local(\[|$)", master) is not None
 
 
 def under_spark_submit() -> bool:
@@ -127,12 +132,12 @@ def _checkpoint_folder(run_folder: Path) -> Path:
 def _share_imports(conf: SparkConf, packages: Path) -> None:
     """Has workers forked from `spark_jobs.worker_daemon`, where that was tried: on Linux, without another scheduler."""
     master = conf.get("spark.master")
-    if sys.platform != "linux" or not (_LOCAL.match(master) or _STANDALONE.match(master)):
+    if sys.platform != "linux" or not (is_local(master) or master.startswith(_STANDALONE)):
         return
     if conf.contains("spark.python.daemon.module"):
         return
     # Workers of other machines have fetched the file into their folder before they start Python there.
-    path = [str(packages) if _LOCAL.match(master) else _ZIP, conf.get("spark.executorEnv.PYTHONPATH", None)]
+    path = [str(packages) if is_local(master) else _ZIP, conf.get("spark.executorEnv.PYTHONPATH", None)]
     conf.set("spark.executorEnv.PYTHONPATH", os.pathsep.join(filter(None, path)))
     conf.set("spark.python.daemon.module", "spark_jobs.worker_daemon")
 
@@ -199,7 +204,7 @@ def start(
         conf.set("spark.master", master)
     conf.setIfMissing("spark.master", "local[*]")
     conf.setAppName(app_name)
-    if not _LOCAL.match(conf.get("spark.master")):
+    if not is_local(conf.get("spark.master")):
         settings["spark.checkpoint.dir"] = _checkpoint_folder(run_folder).as_uri()
     # Workers fetch it whenever they start, so it stays until this process ends.
     folder = tempfile.mkdtemp(prefix="unrecite-")
